@@ -1,0 +1,34 @@
+/* Counted bytes that hold tensors: owned memory, or foreign memory such as a mapped file. */
+#ifndef SE_BUF_H
+#define SE_BUF_H
+
+#include "type.h"
+#include <stdatomic.h>
+
+typedef struct se_buf {
+    void *data;
+    size_t bytes;
+    atomic_int refs;
+    bool writable; /* foreign memory is not */
+    void (*release)(void *owner);
+    void *owner;
+    const char *what, *file; /* which op made it, and where: for the out-of-memory message */
+    int line;
+    se_type type;
+    struct se_buf *prev, *next;
+} se_buf;
+
+/* Owned memory, not cleared; one reference. NULL with SE_ERR_MEMORY's message. */
+se_buf *se_buf_new(const se_type *type);
+
+/* Read-only memory of somebody else; release(owner) is called when the last reference goes. */
+se_buf *se_buf_foreign(const void *data, size_t bytes, void (*release)(void *owner), void *owner);
+
+se_buf *se_buf_ref(se_buf *b);
+void se_buf_unref(se_buf *b); /* NULL is allowed */
+
+/* Appends the five largest owned buffers to this thread's message ("largest: f32[..] op file:line,
+ * ..."). */
+void se_buf_name_largest(void);
+
+#endif

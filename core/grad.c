@@ -1,0 +1,212 @@
+/* The reverse walk: adds gradient nodes to the graph, computes nothing. */
+#include "node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+SE_OP_EXTERN(broadcast_to);
+
+typedef struct walk {
+    se_build *b;
+    uint64_t stamp;
+    int count, room;
+    se_node **node; /* every node between y and x; after sorting: inputs first */
+    bool *reach;    /* reach[slot]: an x is among the node's ancestors */
+    se_ref **dy;    /* dy[slot][output] */
+} walk;
+
+static bool is_target(const se_node *n, int n_x, const se_ref *x)
+{
+    for (int j = 0; j < n_x; j++)
+        if (x[j].node == n)
+            return true;
+    return false;
+}
+
+static void give_up(walk *w)
+{
+    if (!w->b->status) {
+        w->b->status = SE_ERR_MEMORY;
+        w->b->message = se_strdup(se_message());
+    }
+}
+
+static bool add(walk *w, se_node *n)
+{
+    if (n->stamp == w->stamp)
+        return true;
+    n->stamp = w->stamp;
+    if (w->count == w->room) {
+        int room = w->room ? 2 * w->room : 256;
+        se_node **more = se_realloc(w->node, sizeof *more * (size_t)room);
+        if (!more)
+            return false;
+        w->node = more;
+        w->room = room;
+    }
+    w->node[w->count++] = n;
+    return true;
+}
+
+/* Nodes older than every x cannot depend on one. */
+static bool collect(walk *w, int n_y, const se_ref *y, int n_x, const se_ref *x, bool stop)
+{
+    uint64_t oldest = UINT64_MAX;
+    for (int j = 0; j < n_x; j++)
+        if (x[j].node && x[j].node->id < oldest)
+            oldest = x[j].node->id;
+    w->stamp = se_node_stamp();
+    for (int i = 0; i < n_y; i++)
+        if (y[i].node && !add(w, y[i].node))
+            return false;
+    for (int done = 0; done < w->count; done++) {
+        se_node *n = w->node[done];
+        if (n->id < oldest || (stop && is_target(n, n_x, x)))
+            continue;
+        for (int i = 0; i < n->n_in; i++)
+            if (n->in[i].node && !add(w, n->in[i].node))
+                return false;
+    }
+    return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = (*(se_node *const *)a)->id, y = (*(se_node *const *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
+/* Sorts the nodes and finds out which of them lead to an x. */
+static bool mark(walk *w, int n_x, const se_ref *x, bool stop)
+{
+    qsort(w->node, (size_t)w->count, sizeof *w->node, by_id);
+    w->reach = se_calloc((size_t)w->count, sizeof *w->reach);
+    w->dy = se_calloc((size_t)w->count, sizeof *w->dy);
+    if (!w->reach || !w->dy)
+        return false;
+    for (int i = 0; i < w->count; i++) {
+        se_node *n = w->node[i];
+        n->slot = i;
+        bool target = is_target(n, n_x, x);
+        w->reach[i] = target;
+        if (target && stop)
+            continue;
+        for (int k = 0; k < n->n_in && !w->reach[i]; k++) {
+            const se_node *in = n->in[k].node;
+            w->reach[i] = in && in->stamp == w->stamp && w->reach[in->slot] &&
+                          in->type[n->in[k].out].dtype <= SE_BF16;
+        }
+    }
+    return true;
+}
+
+static bool add_dy(walk *w, se_ref to, se_ref dy)
+{
+    if (!dy.node || !to.node || to.node->stamp != w->stamp)
+        return true;
+    se_ref **slot = &w->dy[to.node->slot];
+    if (!*slot && !(*slot = se_calloc((size_t)to.node->n_out, sizeof **slot)))
+        return false;
+    (*slot)[to.out] = se_add_grads(w->b, (*slot)[to.out], dy);
+    return true;
+}
+
+static void no_gradient(walk *w, const se_node *n)
+{
+    if (w->b->status)
+        return;
+    se_shape_fail(n->op, "has no gradient (%s:%d)", n->file ? n->file : "-", n->line);
+    w->b->status = SE_ERR_ARG;
+    w->b->message = se_strdup(se_message());
+}
+
+/* A rule may have walked through parts of the graph itself. */
+static void restore_marks(walk *w)
+{
+    for (int i = 0; i < w->count; i++) {
+        w->node[i]->stamp = w->stamp;
+        w->node[i]->slot = i;
+    }
+}
+
+/* Calls the op's .grad, or differentiates its expansion. */
+static void run_rule(walk *w, se_node *n, const se_ref *dy, se_ref *dx, const bool *want)
+{
+    const char *file = w->b->file;
+    int line = w->b->line;
+    w->b->file = n->file; /* a gradient belongs to the line of what it differentiates */
+    w->b->line = n->line;
+    uint64_t before = se_node_stamp();
+    se_ref y[SE_MAX_OUTPUTS] = {{0}};
+    if (n->op->grad) {
+        for (int i = 0; i < n->n_out; i++)
+            y[i] = (se_ref){n, i};
+        n->op->grad(w->b, &(se_rule){n->op, n->attr, n->n_in, n->in, y, dy, dx, want});
+    } else {
+        se_op_expand(w->b, n->op, n->attr, n->n_in, n->in, y);
+        se_ref *x = se_calloc((size_t)n->n_in, sizeof *x);
+        for (int i = 0; x && i < n->n_in; i++)
+            x[i] = want[i] ? n->in[i] : (se_ref){0};
+        if (x)
+            se_grad_between(w->b, n->n_out, y, dy, n->n_in, x, dx);
+        free(x);
+    }
+    w->b->file = file;
+    w->b->line = line;
+    if (se_node_stamp() != before + 1)
+        restore_marks(w);
+}
+
+/* Lets the node's rule add the gradients of its inputs. */
+static bool step(walk *w, se_node *n)
+{
+    se_ref dx[SE_MAX_INPUTS];
+    bool want[SE_MAX_INPUTS];
+    bool any = false;
+    for (int i = 0; i < n->n_in; i++) {
+        const se_node *in = n->in[i].node;
+        dx[i] = (se_ref){0};
+        want[i] = in && in->stamp == w->stamp && w->reach[in->slot] &&
+                  in->type[n->in[i].out].dtype <= SE_BF16;
+        any |= want[i];
+    }
+    se_ref *dy = w->dy[n->slot];
+    if (any && (n->op->grad || n->op->expand))
+        run_rule(w, n, dy, dx, want);
+    else if (any)
+        no_gradient(w, n);
+    bool ok = true;
+    for (int i = 0; i < n->n_in && ok && !w->b->status; i++)
+        if (want[i])
+            ok = add_dy(w, n->in[i], dx[i]);
+    return ok;
+}
+
+void se_grad_walk(se_build *b, int n_y, const se_ref *y, const se_ref *dy, int n_x, const se_ref *x,
+                  se_ref *dx, bool stop)
+{
+    for (int j = 0; j < n_x; j++)
+        dx[j] = (se_ref){0};
+    if (b->status)
+        return;
+    walk w = {.b = b};
+    bool ok = collect(&w, n_y, y, n_x, x, stop) && mark(&w, n_x, x, stop);
+    for (int i = 0; ok && i < n_y; i++)
+        if (y[i].node)
+            ok = add_dy(&w, y[i], dy[i]);
+    for (int i = w.count; ok && i-- > 0 && !b->status;) {
+        se_node *n = w.node[i];
+        if (w.dy[i] && w.reach[i] && n->op && !(stop && is_target(n, n_x, x)))
+            ok = step(&w, n);
+    }
+    if (!ok)
+        give_up(&w);
+    for (int j = 0; ok && j < n_x; j++)
+        if (x[j].node && x[j].node->stamp == w.stamp && w.dy[x[j].node->slot])
+            dx[j] = w.dy[x[j].node->slot][x[j].out];
+    for (int i = 0; w.dy && i < w.count; i++)
+        free(w.dy[i]);
+    free(w.dy);
+    free(w.reach);
+    free(w.node);
+}

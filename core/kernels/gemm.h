@@ -1,0 +1,25 @@
+/* Every matrix product of the engine goes through here. BLIS with its small-matrix ("sup") paths
+ * off and one thread per call, inside our own OpenMP split: then a row's bits depend neither on the
+ * number of rows nor on threads (design: "Same bits"). */
+#ifndef SE_GEMM_H
+#define SE_GEMM_H
+
+#include "op.h"
+
+/* c[m,n] = op(a) op(b) for row-major matrices; ta/tb: a is stored [k,m], b is stored [n,k]. Leading
+ * dimensions in elements. Elements are float, or double while se_real_is_f64(). Splits over threads
+ * unless called inside a parallel region. */
+void se_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+             const void *b, int64_t ldb, void *c, int64_t ldc);
+
+/* c += op(a) op(b). */
+void se_gemm_add(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                 const void *b, int64_t ldb, void *c, int64_t ldc);
+
+/* `batch` products of equal shape, strides in elements; threads split the batch (and the rows when
+ * the batch is small). */
+void se_gemm_batch(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a,
+                   int64_t lda, int64_t stride_a, const void *b, int64_t ldb, int64_t stride_b,
+                   void *c, int64_t ldc, int64_t stride_c);
+
+#endif

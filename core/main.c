@@ -1,0 +1,197 @@
+/* The program: opens a Lua state, gives it the embedded library and a few calls that Lua has not by
+ * itself, and hands over to lua/sembed/program.lua. */
+#define _POSIX_C_SOURCE 200809L
+#include "base.h"
+
+#include <editline/readline.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct se_embedded {
+    const char *name;
+    const unsigned char *bytes;
+    size_t n;
+};
+extern const struct se_embedded se_embedded[]; /* written by lua/embed.lua */
+int luaopen_lpeg(lua_State *L);
+
+static lua_State *state;
+static volatile sig_atomic_t last_signal;
+
+/* --- signals --- */
+
+static void stop_hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    luaL_error(L, "interrupted");
+}
+
+/* The first signal asks: a training step is finished, anything else ends between two ops or two
+ * lines of Lua. A second one before the first was taken notice of ends the process. */
+static void on_signal(int number)
+{
+    if (se_interrupted()) {
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    last_signal = number;
+    se_interrupt_set();
+    if (se_interrupt_now())
+        lua_sethook(state, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+/* --- what Lua calls: the module "sembed.host" --- */
+
+/* embedded(name) -> bytes or nil; embedded() -> the names. */
+static int host_embedded(lua_State *L)
+{
+    const char *name = luaL_optstring(L, 1, NULL);
+    if (!name)
+        lua_newtable(L);
+    for (int i = 0; se_embedded[i].name; i++) {
+        if (!name) {
+            lua_pushstring(L, se_embedded[i].name);
+            lua_rawseti(L, -2, i + 1);
+        } else if (strcmp(name, se_embedded[i].name) == 0) {
+            lua_pushlstring(L, (const char *)se_embedded[i].bytes, se_embedded[i].n);
+            return 1;
+        }
+    }
+    if (name)
+        lua_pushnil(L);
+    return 1;
+}
+
+/* place() -> file, line of the first frame that is neither sembed's own nor C: one call of this for
+ * each graph node, so it makes no tables (debug.getinfo does). */
+static int host_place(lua_State *L)
+{
+    lua_Debug ar;
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline < 0 || strncmp(ar.source, "=sembed", 7) == 0)
+            continue;
+        lua_pushstring(L, ar.source + (*ar.source == '@' || *ar.source == '='));
+        lua_pushinteger(L, ar.currentline);
+        return 2;
+    }
+    return 0;
+}
+
+/* read_line(prompt) -> a line typed with editing, or nil at the end of input. */
+static int host_read_line(lua_State *L)
+{
+    char *line = readline(luaL_checkstring(L, 1));
+    if (!line)
+        return 0;
+    lua_pushstring(L, line);
+    free(line);
+    return 1;
+}
+
+/* history("read" | "write" | "add", file or entry) */
+static int host_history(lua_State *L)
+{
+    const char *what = luaL_checkstring(L, 1), *text = luaL_checkstring(L, 2);
+    if (*what == 'r')
+        read_history(text);
+    else if (*what == 'w')
+        write_history(text);
+    else
+        add_history(text);
+    return 0;
+}
+
+static int host_is_terminal(lua_State *L)
+{
+    lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+    return 1;
+}
+
+/* facts() -> the last signal's number (0: none came), the program's path. */
+static int host_facts(lua_State *L)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    lua_pushinteger(L, last_signal);
+    lua_pushlstring(L, path, n > 0 ? (size_t)n : 0);
+    return 2;
+}
+
+static int open_host(lua_State *L)
+{
+    static const luaL_Reg calls[] = {{"embedded", host_embedded},       {"place", host_place},
+                                     {"read_line", host_read_line},     {"history", host_history},
+                                     {"is_terminal", host_is_terminal}, {"facts", host_facts},
+                                     {NULL, NULL}};
+    lua_newtable(L);
+    luaL_register(L, NULL, calls);
+    return 1;
+}
+
+/* --- start --- */
+
+/* Runs with everything on Lua's stack, so that an error here is a message too. */
+static int start(lua_State *L)
+{
+    char **argv = lua_touserdata(L, 1);
+    luaL_openlibs(L);
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, luaopen_lpeg);
+    lua_setfield(L, -2, "lpeg");
+    lua_pushcfunction(L, open_host);
+    lua_setfield(L, -2, "sembed.host");
+    lua_pushcfunction(L, host_embedded);
+    lua_pushliteral(L, "sembed.search");
+    lua_call(L, 1, 1);
+    size_t n;
+    const char *bytes = lua_tolstring(L, -1, &n);
+    if (luaL_loadbuffer(L, bytes, n, "=sembed.search") != 0)
+        return lua_error(L);
+    lua_call(L, 0, 0);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "sembed.program");
+    lua_call(L, 1, 1);
+    lua_newtable(L);
+    for (int i = 1; argv[i]; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i);
+    }
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    /* libgomp reads its waiting policy when it is loaded: busy waiting would slow down neighbours.
+     */
+    if (!getenv("OMP_WAIT_POLICY") && setenv("OMP_WAIT_POLICY", "passive", 1) == 0)
+        execv("/proc/self/exe", argv);
+    state = luaL_newstate();
+    if (!state) {
+        fputs("sembed: out of memory\n", stderr);
+        return 1;
+    }
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    lua_pushcfunction(state, start);
+    lua_pushlightuserdata(state, argv);
+    int status = 1;
+    if (lua_pcall(state, 1, 1, 0) == 0)
+        status = (int)lua_tointeger(state, -1);
+    else
+        fprintf(stderr, "sembed: %s\n", lua_tostring(state, -1));
+    lua_close(state);
+    return status;
+}

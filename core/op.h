@@ -1,0 +1,251 @@
+/* What an op is. READ THIS FIRST to add one.
+ *
+ * An op is one constant `se_op` in core/ops/ and one word in core/ops/all.def. Lua functions,
+ * tensor methods, help, argument checks and the generic tests (tests/test_ops.c) are derived from
+ * it.
+ *
+ * A primitive gives .cpu_rows or .cpu, and .grad. A composite gives .expand (itself, in other ops);
+ * it may add a fused .cpu_rows/.cpu and a .grad. Without a kernel it is expanded when it is
+ * applied; without .grad it is differentiated through its expansion; an op with neither .grad nor
+ * .expand refuses when the gradient graph is built.
+ *
+ * Rules (.grad, .expand) only build graph nodes. No call inside a rule is checked: a null reference
+ * in gives a null reference out, and the first message is kept by the builder. */
+#ifndef SE_OP_H
+#define SE_OP_H
+
+#include "type.h"
+
+enum {
+    SE_OP_VERSION = 1,   /* of this header, for ops loaded from shared objects */
+    SE_MAX_INPUTS = 512, /* variadic ops: global_norm over all parameters */
+    SE_MAX_OUTPUTS = 4,
+    SE_MAX_ATTRS = 8
+};
+
+typedef struct se_op se_op;
+typedef struct se_node se_node;
+typedef struct se_build se_build;
+
+/* One output of one node. node == NULL is the null reference. */
+typedef struct se_ref {
+    se_node *node;
+    int32_t out;
+} se_ref;
+
+/* sembed-cdef-begin */
+/* The value of a named attribute. `args` tells which field holds it: int, axis, bool, dtype -> i;
+ * num -> f; ints, axes -> list, n. */
+typedef struct se_attr {
+    int64_t i;
+    double f;
+    int32_t n;
+    int64_t list[SE_MAX_RANK];
+} se_attr;
+/* sembed-cdef-end */
+#define SE_INT(v) ((se_attr){.i = (v)})
+#define SE_NUM(v) ((se_attr){.f = (v)})
+
+/* --- shape rule: types and attributes in, output types out --- */
+typedef struct se_shape {
+    const se_op *op;
+    int n_in;
+    const se_type *in; /* n_in types; dtype SE_NONE for an optional tensor left out */
+    const se_attr *attr;
+    se_type *out; /* op->n_out types to fill (dtype, rank, dim); varying and rows are set by the
+                     caller */
+} se_shape;
+
+/* --- kernels --- */
+typedef struct se_task {
+    int n_in, n_out;
+    const se_type *in_type, *out_type;
+    const void *const *in; /* contiguous, row-major; NULL for an optional tensor left out */
+    void *const *out;
+    const se_attr *attr;
+    void *scratch; /* se_threads() pieces of scratch_bytes each, 64-byte aligned; see .scratch */
+    int64_t scratch_bytes;
+} se_task;
+
+/* Computes rows [lo, hi) of the outputs (.cpu_rows), or everything, splitting the work itself
+ * (.cpu: lo = 0, hi = rows). */
+typedef void (*se_kernel_fn)(const se_task *t, int64_t lo, int64_t hi);
+
+typedef enum se_level {
+    SE_LEVEL_F64,
+    SE_LEVEL_PORTABLE,
+    SE_LEVEL_AVX2,
+    SE_LEVEL_AVX512,
+    SE_LEVELS
+} se_level;
+typedef struct se_kernel {
+    se_kernel_fn level[SE_LEVELS]; /* a NULL level falls back to the portable one */
+} se_kernel;
+
+/* SE_KERNEL_DECLARE(tanh) on a line of its own, then .cpu_rows = SE_KERNEL(tanh); defined by
+ * SE_ROWS(tanh) in core/kernels. */
+#ifdef SE_X86
+#define SE_KERNEL_DECLARE(name)                                                                    \
+    void se_k_##name##_f64(const se_task *, int64_t, int64_t);                                     \
+    void se_k_##name##_portable(const se_task *, int64_t, int64_t);                                \
+    void se_k_##name##_avx2(const se_task *, int64_t, int64_t);                                    \
+    void se_k_##name##_avx512(const se_task *, int64_t, int64_t)
+#define SE_KERNEL(name)                                                                            \
+    {                                                                                              \
+        {                                                                                          \
+            se_k_##name##_f64, se_k_##name##_portable, se_k_##name##_avx2, se_k_##name##_avx512    \
+        }                                                                                          \
+    }
+#else
+#define SE_KERNEL_DECLARE(name)                                                                    \
+    void se_k_##name##_f64(const se_task *, int64_t, int64_t);                                     \
+    void se_k_##name##_portable(const se_task *, int64_t, int64_t)
+#define SE_KERNEL(name)                                                                            \
+    {                                                                                              \
+        {                                                                                          \
+            se_k_##name##_f64, se_k_##name##_portable, NULL, NULL                                  \
+        }                                                                                          \
+    }
+#endif
+
+/* What .cpu_rows counts as a row of output 0. */
+typedef enum se_split {
+    SE_BY_ELEMENT, /* every element of output 0 (elementwise ops) */
+    SE_BY_LAST,    /* count / last axis: norms, softmax */
+    SE_BY_FIRST    /* first axis of output 0: texts, (n, ...) */
+} se_split;
+
+/* --- graph rules --- */
+typedef struct se_rule {
+    const se_op *op;
+    const se_attr *attr;
+    int n_in;
+    const se_ref *x; /* inputs */
+    se_ref *y;       /* .grad: the node's outputs, to be used. .expand: to be filled */
+    const se_ref
+        *dy;    /* .grad: gradients of the outputs; null reference where an output is unused */
+    se_ref *dx; /* .grad: to be filled; a null reference means zero */
+    const bool *want; /* .grad: want[i] is false where dx[i] is not needed */
+} se_rule;
+
+struct se_op {
+    const char *name;
+    const char *doc;  /* one line, shown by `? name` */
+    const char *args; /* "x axis:axis=-1 keep:bool=false": tensors first (`bias?` optional, `xs*`
+                         any number, last), then attributes name:kind=default; kinds int num bool
+                         dtype axis axes ints. An attribute without a default must be given. Axes
+                         count from 1 in Lua and from 0 here; negative ones from the end: -1 is the
+                         last (se_axis resolves them). */
+    int n_out;        /* 0 means 1 */
+    const char *outs; /* names of the outputs where there are several: "y mean rstd" */
+    se_status (*shape)(const se_shape *s);
+    se_kernel cpu_rows, cpu;
+    se_split split;
+    int64_t (*scratch)(const se_task *t); /* bytes for each thread (in_type, out_type, attr are set,
+                                             data is not) */
+    se_status (*check)(const se_task *t); /* refuses values no shape shows (ids out of range),
+                                             before the kernel runs */
+    void (*simplify)(
+        se_ref *in,
+        se_attr *attr); /* rewrites inputs before the node is made: matmul takes a transpose in */
+    void (*grad)(se_build *b, const se_rule *g);
+    void (*expand)(se_build *b, const se_rule *g);
+    const char *sample; /* what the generic tests draw: see tests/test_ops.c */
+    bool promote; /* bring all tensors to one dtype first (bool < i32 < bf16 < f32; plain numbers
+                     adapt) */
+    bool bf16;    /* the kernel takes bf16; else bf16 inputs are converted and the result converted
+                     back */
+    bool
+        rowwise; /* row i of the output comes from row i of the first varying input: keeps `rows` */
+    bool replicates; /* the output is the same on every shard whatever the inputs are */
+    bool alias;      /* output 0 is input 0 with another shape: no data moves */
+    bool internal;   /* not offered to Lua (gradients of fused ops) */
+    uint8_t inplace; /* bit i: output 0 may overwrite input i (same bytes; element i is read before
+                        it is written) */
+    int8_t overwrites[SE_MAX_OUTPUTS]; /* output o is written over input overwrites[o] - 1
+                                          (optimizers); 0 = none */
+};
+
+/* The table: every op of core/ops/all.def. */
+int se_op_count(void);
+const se_op *se_op_at(int i);
+const se_op *se_op_find(const char *name); /* NULL when there is none */
+int se_op_outs(const se_op *op);
+
+/* `args`, parsed. */
+typedef enum se_attr_kind {
+    SE_KIND_INT,
+    SE_KIND_NUM,
+    SE_KIND_BOOL,
+    SE_KIND_DTYPE,
+    SE_KIND_AXIS,
+    SE_KIND_AXES,
+    SE_KIND_INTS
+} se_attr_kind;
+typedef struct se_signature {
+    int n_tensors, n_required; /* named tensors; those before the first optional one */
+    bool variadic;             /* the last tensor name stands for any number >= 1 */
+    int n_attrs;
+    struct {
+        char name[24];
+        uint8_t kind; /* se_attr_kind */
+        bool has_default;
+        se_attr value;
+    } attr[SE_MAX_ATTRS];
+} se_signature;
+const se_signature *se_op_signature(const se_op *op);
+
+/* --- calls for shape rules --- */
+
+/* Fails with "NAME: " and the text. */
+#define SE_SHAPE_FAIL(s, ...) se_shape_fail((s)->op, __VA_ARGS__)
+se_status se_shape_fail(const se_op *op, const char *format, ...) SE_PRINTF(2, 3);
+
+/* out[0] = in[0]. Broadcast of all inputs. */
+se_status se_shape_like_first(const se_shape *s);
+se_status se_shape_broadcast(const se_shape *s);
+
+/* Checks that input i has dtype and, when rank >= 0, that rank; message with the argument's name.
+ */
+se_status se_shape_want(const se_shape *s, int i, se_dtype dtype, int rank);
+
+/* Resolves an axis in -rank..rank-1; fails with the range in Lua's counting. */
+se_status se_axis(const se_shape *s, int64_t axis, int rank, int *out);
+
+/* --- calls for .grad and .expand --- */
+
+/* Output 0 of a new node; attr gives all attributes in order, or NULL for the defaults. */
+se_ref se_op_apply(se_build *b, const se_op *op, const se_attr *attr, int n_in, const se_ref *in);
+se_ref se_out(se_ref r, int out);     /* another output of the same node */
+const se_type *se_ref_type(se_ref r); /* NULL for the null reference */
+bool se_ref_ok(se_ref r);
+const se_op *se_ref_op(se_ref r);     /* NULL for a leaf */
+se_ref se_ref_input(se_ref r, int i); /* input i of the node; borrowed */
+const se_attr *se_ref_attr(se_ref r);
+se_ref se_number(se_build *b, double value); /* f32[] that is a program input */
+se_ref se_number_i32(se_build *b, int64_t value);
+se_ref se_zeros(se_build *b, const se_type *t);
+se_ref se_sum_to(se_build *b, se_ref x,
+                 const se_type *t); /* sums x over the axes that broadcasting t had stretched */
+se_ref se_reshape_to(se_build *b, se_ref x, int rank, const int64_t *dim);
+se_ref se_add_grads(se_build *b, se_ref a, se_ref c); /* a + c, where a null reference is zero */
+
+/* Gradients of sum(y[i] * dy[i]) with respect to x[j], through the graph between them. Lets a fused
+ * gradient op give as its .expand the derivative of the forward op's expansion. */
+void se_grad_between(se_build *b, int n_y, const se_ref *y, const se_ref *dy, int n_x,
+                     const se_ref *x, se_ref *dx);
+
+/* The expansion of op itself even if it has a kernel (for se_grad_between); fills y. */
+void se_op_expand(se_build *b, const se_op *op, const se_attr *attr, int n_in, const se_ref *in,
+                  se_ref *y);
+
+#define SE_OP_EXTERN(name) extern const se_op se_op_##name
+#define OP(b, name, attr, ...)                                                                     \
+    se_op_apply(b, &se_op_##name, attr, (int)(sizeof((se_ref[]){__VA_ARGS__}) / sizeof(se_ref)),   \
+                (se_ref[]){__VA_ARGS__})
+#define OP1(b, name, x) OP(b, name, NULL, x)
+#define OP2(b, name, x, y) OP(b, name, NULL, x, y)
+#define OP3(b, name, x, y, z) OP(b, name, NULL, x, y, z)
+#define ATTRS(...) ((const se_attr[]){__VA_ARGS__})
+
+#endif

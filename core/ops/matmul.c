@@ -1,0 +1,297 @@
+/* Matrix products. All of them go through core/kernels/gemm.c. */
+#include "op.h"
+
+#include "kernels/gemm.h"
+
+#include <string.h>
+
+SE_OP_EXTERN(matmul);
+SE_OP_EXTERN(add);
+SE_OP_EXTERN(sum);
+SE_OP_EXTERN(transpose);
+SE_OP_EXTERN(permute);
+
+/* --- shapes --- */
+
+/* A product as the kernel sees it: op(a) [m, k] times op(b) [k, n], over broadcast leading axes. */
+typedef struct sizes {
+    int64_t m, n, k_a, k_b;
+    se_type lead_a, lead_b, lead; /* the axes before the last two */
+    bool fits;                    /* the leading axes do */
+} sizes;
+
+static se_type lead_of(const se_type *t)
+{
+    return se_type_make((se_dtype)t->dtype, t->rank > 2 ? t->rank - 2 : 0, t->dim);
+}
+
+/* A vector stands for one row on the left, one column on the right; its flag means nothing. */
+static sizes sizes_of(const se_type *a, const se_type *b, bool ta, bool tb)
+{
+    sizes z = {.m = 1, .n = 1, .lead_a = lead_of(a), .lead_b = lead_of(b)};
+    int64_t a0 = a->rank > 1 ? a->dim[a->rank - 2] : 1, a1 = a->dim[a->rank - 1];
+    int64_t b0 = b->rank > 1 ? b->dim[b->rank - 2] : b->dim[0];
+    int64_t b1 = b->rank > 1 ? b->dim[b->rank - 1] : 1;
+    ta = ta && a->rank > 1;
+    tb = tb && b->rank > 1;
+    z.m = ta ? a1 : a0;
+    z.k_a = ta ? a0 : a1;
+    z.n = tb ? b0 : b1;
+    z.k_b = tb ? b1 : b0;
+    z.fits = se_type_broadcast(&z.lead_a, &z.lead_b, &z.lead);
+    return z;
+}
+
+static se_status want_f32(const se_shape *s)
+{
+    for (int i = 0; i < s->n_in; i++) {
+        char text[SE_TYPE_TEXT];
+        if (s->in[i].dtype != SE_F32 && s->in[i].dtype != SE_NONE)
+            return SE_SHAPE_FAIL(s, "wrong dtype: %s came, f32 is wanted: cast it first",
+                                 se_type_print(&s->in[i], text));
+    }
+    return SE_OK;
+}
+
+static se_status matmul_shape(const se_shape *s)
+{
+    char a[SE_TYPE_TEXT], c[SE_TYPE_TEXT];
+    const se_type *x = &s->in[0], *y = &s->in[1];
+    se_status status = want_f32(s);
+    if (status)
+        return status;
+    se_type_print(x, a);
+    se_type_print(y, c);
+    if (x->rank < 1 || y->rank < 1)
+        return SE_SHAPE_FAIL(s, "%s times %s: a scalar is multiplied with `*`", a, c);
+    sizes z = sizes_of(x, y, s->attr[0].i, s->attr[1].i);
+    const char *ta = s->attr[0].i ? " transposed" : "", *tb = s->attr[1].i ? " transposed" : "";
+    if (z.k_a != z.k_b)
+        return SE_SHAPE_FAIL(s, "%s%s times %s%s: inner sizes %lld and %lld differ", a, ta, c, tb,
+                             (long long)z.k_a, (long long)z.k_b);
+    if (!z.fits)
+        return SE_SHAPE_FAIL(s, "%s%s times %s%s: the axes before the last two do not fit", a, ta, c,
+                             tb);
+    se_type t = z.lead;
+    if (x->rank > 1)
+        t.dim[t.rank++] = z.m;
+    if (y->rank > 1)
+        t.dim[t.rank++] = z.n;
+    s->out[0] = t;
+    return SE_OK;
+}
+
+/* --- transposed views are taken in --- */
+
+static bool swaps_last_two(const se_attr *axes)
+{
+    int n = axes->n;
+    if (n < 2)
+        return false;
+    for (int i = 0; i < n; i++) {
+        int64_t from = axes->list[i] + (axes->list[i] < 0 ? n : 0);
+        if (from != (i < n - 2 ? i : (i == n - 2 ? n - 1 : n - 2)))
+            return false;
+    }
+    return true;
+}
+
+static void matmul_simplify(se_ref *in, se_attr *attr)
+{
+    for (int i = 0; i < 2; i++)
+        while (se_ref_op(in[i]) == &se_op_transpose ||
+               (se_ref_op(in[i]) == &se_op_permute && swaps_last_two(se_ref_attr(in[i])))) {
+            in[i] = se_ref_input(in[i], 0);
+            attr[i].i = !attr[i].i;
+        }
+}
+
+/* --- kernel --- */
+
+/* Element where item i of the broadcast leading axes begins, in matrices of the operand. */
+static int64_t matrix_at(const se_type *own, const se_type *all, int64_t i)
+{
+    int64_t at = 0, size = 1;
+    for (int k = all->rank - 1; k >= 0; k--) {
+        int64_t index = i % all->dim[k];
+        int j = k - (all->rank - own->rank);
+        i /= all->dim[k];
+        if (j < 0)
+            continue;
+        at += own->dim[j] == 1 ? 0 : index * size;
+        size *= own->dim[j];
+    }
+    return at;
+}
+
+static void matmul_cpu(const se_task *t, int64_t lo, int64_t hi)
+{
+    const se_type *x = &t->in_type[0], *y = &t->in_type[1];
+    bool ta = t->attr[0].i && x->rank > 1, tb = t->attr[1].i && y->rank > 1;
+    sizes z = sizes_of(x, y, ta, tb);
+    int64_t m = z.m, n = z.n, k = z.k_a, batch = se_type_count(&z.lead);
+    int64_t lda = ta ? m : k, ldb = tb ? k : n;
+    int64_t na = se_type_count(&z.lead_a), nb = se_type_count(&z.lead_b);
+    const char *a = t->in[0], *b = t->in[1];
+    char *c = t->out[0];
+    int64_t size = (int64_t)se_dtype_size(SE_F32);
+    (void)lo;
+    (void)hi;
+    if (nb == 1 && !ta) { /* one matrix on the right: all rows on the left are one matrix */
+        se_gemm(false, tb, batch * m, n, k, a, lda, b, ldb, c, n);
+    } else if ((na == 1 || na == batch) && (nb == 1 || nb == batch)) {
+        se_gemm_batch(batch, ta, tb, m, n, k, a, lda, na == 1 ? 0 : m * k, b, ldb,
+                      nb == 1 ? 0 : k * n, c, n, m * n);
+    } else {
+        for (int64_t i = 0; i < batch; i++)
+            se_gemm(ta, tb, m, n, k, a + matrix_at(&z.lead_a, &z.lead, i) * m * k * size, lda,
+                    b + matrix_at(&z.lead_b, &z.lead, i) * k * n * size, ldb, c + i * m * n * size,
+                    n);
+    }
+}
+
+/* --- gradient --- */
+
+/* r with all axes but the last merged. */
+static se_ref flat(se_build *b, se_ref r)
+{
+    const se_type *t = se_ref_type(r);
+    return t ? se_reshape_to(b, r, 2, (int64_t[]){se_type_rows(t), se_type_last(t)}) : r;
+}
+
+static se_ref product(se_build *b, se_ref x, se_ref y, bool ta, bool tb)
+{
+    return OP(b, matmul, ATTRS(SE_INT(ta), SE_INT(tb)), x, y);
+}
+
+/* c = op(a) op(b): da = dc op(b)^T, db = op(a)^T dc, each written without a transposition. A vector
+ * is made a matrix first. */
+static void matmul_grad(se_build *b, const se_rule *g)
+{
+    const se_type *x = se_ref_type(g->x[0]), *y = se_ref_type(g->x[1]);
+    bool ta = g->attr[0].i && x->rank > 1, tb = g->attr[1].i && y->rank > 1;
+    sizes z = sizes_of(x, y, ta, tb);
+    se_type full = z.lead;
+    full.dim[full.rank++] = z.m;
+    full.dim[full.rank++] = z.n;
+    se_ref a = x->rank > 1 ? g->x[0] : se_reshape_to(b, g->x[0], 2, (int64_t[]){1, z.k_a});
+    se_ref c = y->rank > 1 ? g->x[1] : se_reshape_to(b, g->x[1], 2, (int64_t[]){z.k_a, 1});
+    se_ref dy = se_reshape_to(b, g->dy[0], full.rank, full.dim);
+    const se_type *a_type = se_ref_type(a), *c_type = se_ref_type(c);
+    if (!a_type || !c_type || !se_ref_ok(dy))
+        return;
+    if (g->want[0]) {
+        se_ref d = ta ? product(b, c, dy, tb, true) : product(b, dy, c, false, !tb);
+        g->dx[0] = se_sum_to(b, d, a_type);
+        if (x->rank == 1)
+            g->dx[0] = se_reshape_to(b, g->dx[0], 1, x->dim);
+    }
+    if (g->want[1]) {
+        if (c_type->rank == 2 && !ta) { /* one product over all rows instead of a sum of many */
+            a = flat(b, a);
+            dy = flat(b, dy);
+        }
+        se_ref d = tb ? product(b, dy, a, true, ta) : product(b, a, dy, !ta, false);
+        g->dx[1] = se_sum_to(b, d, c_type);
+        if (y->rank == 1)
+            g->dx[1] = se_reshape_to(b, g->dx[1], 1, y->dim);
+    }
+}
+
+const se_op se_op_matmul = {
+    .name = "matmul",
+    .args = "a b ta:bool=false tb:bool=false",
+    .doc = "matrix product over the last two axes, broadcast over the others; ta, tb: a or b is "
+           "transposed first",
+    .shape = matmul_shape,
+    .cpu = {{[SE_LEVEL_PORTABLE] = matmul_cpu}},
+    .simplify = matmul_simplify,
+    .grad = matmul_grad,
+    .sample =
+        "a:f32[2x3] b:f32[3x4]; a:f32[3x2] b:f32[3x4] ta=true; a:f32[2x3] b:f32[4x3] tb=true; "
+        "a:f32[3x2] b:f32[4x3] ta=true tb=true; a:f32[5x2x3] b:f32[3x4]; a:f32[5x3x2] b:f32[3x4] "
+        "ta=true; a:f32[2x1x2x3] b:f32[3x4x3] tb=true; a:f32[2x3] b:f32[5x3x4]; a:f32[3] b:f32[3]; "
+        "a:f32[3] b:f32[3x4]; a:f32[2x2x3] b:f32[3]; a:f32[3] b:f32[2x3x4]; a:f32[2x0] b:f32[0x3]; "
+        "a:f32[0x2] b:f32[2x3]; a:f32[201x60] b:f32[60x220]; a:f32[40x30x50] b:f32[40x30x50] "
+        "tb=true",
+    .promote = true,
+};
+
+/* --- linear --- */
+
+static se_status linear_shape(const se_shape *s)
+{
+    char a[SE_TYPE_TEXT], c[SE_TYPE_TEXT];
+    const se_type *x = &s->in[0], *w = &s->in[1], *bias = &s->in[2];
+    se_status status = want_f32(s);
+    if (!status)
+        status = se_shape_want(s, 1, SE_F32, 2);
+    if (!status && bias->dtype != SE_NONE)
+        status = se_shape_want(s, 2, SE_F32, 1);
+    if (status)
+        return status;
+    if (x->rank < 1 || se_type_last(x) != w->dim[1])
+        return SE_SHAPE_FAIL(s, "x and weight do not fit: %s and %s: the last axis of both is wanted "
+                                "equal",
+                             se_type_print(x, a), se_type_print(w, c));
+    if (bias->dtype != SE_NONE && bias->dim[0] != w->dim[0])
+        return SE_SHAPE_FAIL(s, "weight and bias do not fit: %s and %s: the first axis of both is "
+                                "wanted equal",
+                             se_type_print(w, a), se_type_print(bias, c));
+    s->out[0] = se_type_make(SE_F32, x->rank, x->dim);
+    s->out[0].dim[x->rank - 1] = w->dim[0];
+    return SE_OK;
+}
+
+/* The rows are set to the bias first, and the product is added: cheaper than a pass over the result
+ * afterwards. */
+static void linear_cpu(const se_task *t, int64_t lo, int64_t hi)
+{
+    const se_type *w = &t->in_type[1];
+    int64_t m = se_type_rows(&t->in_type[0]), n = w->dim[0], k = w->dim[1];
+    size_t bytes = (size_t)n * se_dtype_size(SE_F32);
+    char *c = t->out[0];
+    (void)lo;
+    (void)hi;
+    if (!t->in[2]) {
+        se_gemm(false, true, m, n, k, t->in[0], k, t->in[1], k, c, n);
+        return;
+    }
+#pragma omp parallel for schedule(static) if (m * n > 16384)
+    for (int64_t i = 0; i < m; i++)
+        memcpy(c + (size_t)i * bytes, t->in[2], bytes);
+    se_gemm_add(false, true, m, n, k, t->in[0], k, t->in[1], k, c, n);
+}
+
+static void linear_grad(se_build *b, const se_rule *g)
+{
+    if (g->want[0])
+        g->dx[0] = product(b, g->dy[0], g->x[1], false, false);
+    if (g->want[1])
+        g->dx[1] = product(b, flat(b, g->dy[0]), flat(b, g->x[0]), true, false);
+    if (g->want[2])
+        g->dx[2] = se_sum_to(b, g->dy[0], se_ref_type(g->x[2]));
+}
+
+static void linear_expand(se_build *b, const se_rule *g)
+{
+    g->y[0] = product(b, g->x[0], g->x[1], false, true);
+    if (se_ref_ok(g->x[2]))
+        g->y[0] = OP2(b, add, g->y[0], g->x[2]);
+}
+
+const se_op se_op_linear = {
+    .name = "linear",
+    .args = "x weight bias?",
+    .doc = "x times the transposed weight [out, in], plus bias",
+    .shape = linear_shape,
+    .cpu = {{[SE_LEVEL_PORTABLE] = linear_cpu}},
+    .grad = linear_grad,
+    .expand = linear_expand,
+    .sample = "x:f32[2x3] weight:f32[4x3] bias:f32[4]; x:f32[2x3] weight:f32[4x3]; "
+              "x:f32[5x2x3] weight:f32[4x3] bias:f32[4]; x:f32[3] weight:f32[4x3] bias:f32[4]; "
+              "x:f32[0x3] weight:f32[4x3] bias:f32[4]; x:f32[301x90] weight:f32[170x90] "
+              "bias:f32[170]; x:f32[2x0] weight:f32[3x0] bias:f32[3]",
+    .promote = true,
+    .rowwise = true,
+};

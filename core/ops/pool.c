@@ -1,0 +1,111 @@
+/* mean_pool: the mean of each text's rows, and its gradient. Each is the other's transpose. */
+#include "ops/compose.h"
+#include "ops/texts.h"
+
+SE_OP_EXTERN(mean_pool);
+SE_OP_EXTERN(mean_pool_grad);
+SE_OP_EXTERN(maximum);
+SE_OP_EXTERN(cast);
+SE_OP_EXTERN(concat);
+SE_KERNEL_DECLARE(mean_pool);
+SE_KERNEL_DECLARE(mean_pool_grad);
+
+static se_status pool_shape(const se_shape *s)
+{
+    se_status status = se_shape_want(s, 0, SE_F32, 2);
+    if (status || (status = se_want_starts(s, 1)))
+        return status;
+    s->out[0] = se_type_make(SE_F32, 2, (int64_t[]){s->in[1].dim[0] - 1, s->in[0].dim[1]});
+    return SE_OK;
+}
+
+static se_status pool_check(const se_task *t)
+{
+    int64_t rows = t->in_type[0].dim[0];
+    return se_check_starts(&t->in_type[1], t->in[1], rows, rows);
+}
+
+static void pool_rule(se_build *b, const se_rule *g)
+{
+    int64_t rows = se_ref_type(g->x[0])->dim[0];
+    g->dx[0] = OP(b, mean_pool_grad, ATTRS(SE_INT(rows)), g->dy[0], g->x[1]);
+}
+
+/* max(tokens of each text, 1e-9), f32[n, 1]. */
+static se_ref lengths(se_build *b, se_ref starts)
+{
+    se_ref count = OP(b, cast, ATTRS(SE_INT(SE_F32)), se_text_lengths(b, starts));
+    return se_with_last(b, OP2(b, maximum, count, se_number(b, 1e-9)));
+}
+
+static void pool_expand(se_build *b, const se_rule *g)
+{
+    const se_type *x = se_ref_type(g->x[0]), *starts = se_ref_type(g->x[1]);
+    se_ref text = se_text_of_row(b, g->x[1], x->dim[0]);
+    se_ref sums = se_add_by_row(b, g->x[0], text, starts->dim[0]); /* the last: rows of no text */
+    g->y[0] = OP2(b, div, se_rows_of(b, sums, 0, starts->dim[0] - 1), lengths(b, g->x[1]));
+}
+
+const se_op se_op_mean_pool = {
+    .name = "mean_pool",
+    .args = "x starts",
+    .doc = "the mean of each text's rows: text j is rows starts[j] to starts[j + 1] - 1",
+    .shape = pool_shape,
+    .cpu_rows = SE_KERNEL(mean_pool),
+    .split = SE_BY_FIRST,
+    .check = pool_check,
+    .grad = pool_rule,
+    .expand = pool_expand,
+    .sample = "x:f32[8x5] starts:i32[4]=0,2,2,7; x:f32[3x2] starts:i32[1]=0; "
+              "x:f32[89x768] starts:i32[5]=0,20,41,80,89",
+};
+
+static se_status pool_grad_shape(const se_shape *s)
+{
+    se_status status = se_shape_want(s, 0, SE_F32, 2);
+    if (status || (status = se_want_starts(s, 1)))
+        return status;
+    if (s->in[0].dim[0] != s->in[1].dim[0] - 1 || s->attr[0].i < 0) {
+        return SE_SHAPE_FAIL(s, "dy has %lld rows for %lld texts", (long long)s->in[0].dim[0],
+                             (long long)s->in[1].dim[0] - 1);
+    }
+    s->out[0] = se_type_make(SE_F32, 2, (int64_t[]){s->attr[0].i, s->in[0].dim[1]});
+    return SE_OK;
+}
+
+static se_status pool_grad_check(const se_task *t)
+{
+    return se_check_starts(&t->in_type[1], t->in[1], t->attr[0].i, t->attr[0].i);
+}
+
+static void pool_grad_rule(se_build *b, const se_rule *g)
+{
+    g->dx[0] = OP2(b, mean_pool, g->dy[0], g->x[1]);
+}
+
+static void pool_grad_expand(se_build *b, const se_rule *g)
+{
+    se_ref each = OP2(b, div, g->x[0], lengths(b, g->x[1]));
+    se_ref text = se_text_of_row(b, g->x[1], g->attr[0].i);
+    const se_type *t = se_ref_type(each);
+    if (t) { /* a row of zeros for the rows of no text */
+        se_type none = se_type_make(SE_F32, 2, (int64_t[]){1, t->dim[1]});
+        each = OP(b, concat, ATTRS(SE_INT(0)), each, se_zeros(b, &none));
+    }
+    g->y[0] = se_take_rows(b, each, text);
+}
+
+const se_op se_op_mean_pool_grad = {
+    .name = "mean_pool_grad",
+    .args = "dy starts rows:int",
+    .doc = "gradient of mean_pool: dy of each row's text, divided by the text's length",
+    .shape = pool_grad_shape,
+    .cpu_rows = SE_KERNEL(mean_pool_grad),
+    .split = SE_BY_FIRST,
+    .check = pool_grad_check,
+    .grad = pool_grad_rule,
+    .expand = pool_grad_expand,
+    .internal = true,
+    .sample = "dy:f32[3x5] starts:i32[4]=0,2,2,7 rows=8; "
+              "dy:f32[4x768] starts:i32[5]=0,20,41,80,89 rows=89",
+};

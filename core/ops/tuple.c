@@ -1,0 +1,29 @@
+/* Several references as the outputs of one node: what an op with several outputs becomes when it is
+ * expanded. */
+#include "op.h"
+
+static se_status tuple_shape(const se_shape *s)
+{
+    for (int i = 0; i < s->n_in; i++)
+        s->out[i] = s->in[i];
+    return SE_OK;
+}
+
+static void tuple_grad(se_build *b, const se_rule *g)
+{
+    (void)b;
+    for (int i = 0; i < g->n_in; i++)
+        g->dx[i] = g->dy[i];
+}
+
+const se_op se_op_tuple = {
+    .name = "tuple",
+    .args = "xs*",
+    .doc = "its inputs as the outputs of one node",
+    .n_out = SE_MAX_OUTPUTS,
+    .outs = "a b c d",
+    .shape = tuple_shape,
+    .grad = tuple_grad,
+    .alias = true,
+    .internal = true,
+};

@@ -1,0 +1,128 @@
+/* The engine's public header: tensors as handles on a lazy graph. What stands between the marker
+ * lines is also LuaJIT's cdef.
+ *
+ * A call makes graph nodes and checks shapes at once; data is computed by se_eval. All of it
+ * belongs to one thread at a time. */
+#ifndef SEMBED_H
+#define SEMBED_H
+
+#include "op.h"
+
+/* sembed-cdef-begin */
+typedef struct se_op se_op;
+
+/* A handle on one output of one graph node. Every function that gives one gives a reference that
+ * se_tensor_free returns. */
+typedef struct se_tensor se_tensor;
+
+SE_API const char *se_version(void);
+
+/* --- the op table --- */
+typedef struct se_op_info {
+    const se_op *op;
+    const char *name, *doc, *args, *outs; /* see op.h; outs is NULL for one output */
+    int32_t n_out;
+    bool internal, composite;
+} se_op_info;
+SE_API int32_t se_op_list(void);                        /* how many */
+SE_API void se_op_describe(int32_t i, se_op_info *out); /* 0 <= i < se_op_list() */
+
+/* Applies an op: in[i] may be NULL where an optional tensor is left out; attr holds all attributes
+ * in order. file and line are the recipe's place (file is copied once and shared). Fills op.n_out
+ * handles in out. */
+SE_API se_status se_call(const se_op *op, int32_t n_in, se_tensor *const *in, const se_attr *attr,
+                         const char *file, int32_t line, se_tensor **out);
+
+/* --- making and reading --- */
+
+/* A leaf holding a copy of `data` (row-major; f32 as float, i32 as int32_t, bool as bytes 0/1, bf16
+ * as uint16_t), or zeros where data is NULL. */
+SE_API se_status se_tensor_make(int32_t dtype, int32_t rank, const int64_t *dim, const void *data,
+                                se_tensor **out);
+
+/* A plain number: f32[] that is an input of the program and adapts to the dtype it meets. */
+SE_API se_status se_tensor_number(double value, se_tensor **out);
+
+/* Marks a leaf as varying: this shard's part of `rows` rows over all shards. */
+SE_API se_status se_tensor_vary(se_tensor *t, int64_t rows);
+
+/* Another handle on the same value; the type; whether the handle was released (its scope closed).
+ */
+SE_API se_status se_tensor_share(se_tensor *t, se_tensor **out);
+SE_API se_status se_tensor_type(const se_tensor *t, se_type *out);
+SE_API bool se_tensor_released(const se_tensor *t);
+SE_API void se_tensor_free(se_tensor *t);
+
+/* Computes the tensors and all pending assigns in one plan; after SE_OK each t[i] has data. On any
+ * other status no assign took place: after SE_ERR_MEMORY they are still pending, so that the caller
+ * can free memory and try again (or se_pending_drop); after the others they are dropped, and the
+ * assigned handles mean their old values again. */
+SE_API se_status se_eval(int32_t n, se_tensor *const *t);
+
+/* The data of t, computed first when it is not there yet; valid while the handle lives and is not
+ * assigned. A varying value is refused unless `varying` is true (tests, saving). */
+SE_API se_status se_tensor_data(se_tensor *t, bool varying, const void **data);
+
+/* True when t has data already. */
+SE_API bool se_tensor_ready(const se_tensor *t);
+
+/* --- gradients and assignment --- */
+
+/* out[i] = d sum(loss) / d params[i], as graph nodes; NULL where no path leads from params[i] to
+ * loss. */
+SE_API se_status se_grad(se_tensor *loss, int32_t n, se_tensor *const *params, se_tensor **out);
+
+/* From now on `target` means `value` (same type); the old value stays what graphs built before use.
+ * Carried out by the next se_eval, after everything else; several assigns of one target before that
+ * keep the last. */
+SE_API se_status se_assign(se_tensor *target, se_tensor *value, const char *file, int32_t line);
+
+/* The next se_eval computes t and fails with SE_ERR_NONFINITE, all assigns dropped, when an element
+ * is not finite; the message names the first op, with its recipe line, that made such a value. */
+SE_API se_status se_guard(se_tensor *t);
+
+/* Forgets pending assigns and guards; assigned handles mean their old values again. */
+SE_API void se_pending_drop(void);
+
+/* --- scopes --- */
+
+/* Handles made from here on belong to the scope; closing it releases those that were not kept.
+ * `label` ("step 12") names the scope in the message for a handle that is used afterwards. Scopes
+ * nest; close takes the depth that open gave and closes deeper ones too. */
+SE_API int32_t se_scope_open(const char *label);
+SE_API void se_scope_close(int32_t depth);
+
+/* Moves the handle to the enclosing scope and makes its value a leaf once it is computed, so that
+ * it holds no old graph. */
+SE_API se_status se_keep(se_tensor *t);
+
+/* --- looking --- */
+
+/* One line: "f32[8,768] matmul recipe.lua:12 (not computed)". The graph behind t as text or as dot.
+ * Freed by se_text_free. */
+SE_API char *se_tensor_describe(const se_tensor *t);
+SE_API char *se_graph_text(const se_tensor *t, bool dot);
+SE_API void se_text_free(char *text);
+
+typedef struct se_stats {
+    int64_t nodes_alive, handles_alive;
+    int64_t arena_bytes;                  /* of the executor's arena, part of se_memory_live */
+    int64_t plan_nodes, plan_arena_bytes; /* of the last plan */
+    double plan_seconds, run_seconds;     /* of the last se_eval */
+} se_stats;
+SE_API void se_stats_read(se_stats *out);
+
+/* Gives the arena's memory back (it grows to the largest plan otherwise). */
+SE_API void se_arena_trim(void);
+
+/* "portable", "avx2", "avx512": the instruction set in use; forcing one fails when the machine
+ * lacks it. */
+SE_API const char *se_isa_used(void);
+SE_API se_status se_isa_use(const char *name);
+
+/* GFLOP/s of f32 matrix products of m x n x k with all threads, the best of `seconds` seconds: what
+ * training is held against. */
+SE_API double se_gemm_rate(int64_t m, int64_t n, int64_t k, double seconds);
+/* sembed-cdef-end */
+
+#endif

@@ -1,0 +1,25 @@
+-- Lines of a text file, plain or gzip; "-" is standard input:
+-- for line, number in se.data.lines 'texts.jsonl' do ... end
+
+local core = require 'sembed.ffi'
+local run = require 'sembed.run'
+
+local C = core.C
+local box = core.new 'se_lines *[1]'
+local text_box, size_box = core.new 'const char *[1]', core.new 'size_t[1]'
+
+return function(path)
+  core.check(C.se_lines_open(path == '-' and path or run.path(path), box))
+  local handle, number = core.gc(box[0], C.se_lines_close), 0
+  return function()
+    if not handle then return nil end
+    core.check(C.se_lines_next(handle, text_box, size_box))
+    if text_box[0] == nil then
+      C.se_lines_close(core.gc(handle, nil))
+      handle = nil
+      return nil
+    end
+    number = number + 1
+    return core.text(text_box[0], size_box[0]), number
+  end
+end

@@ -1,0 +1,248 @@
+-- The bridge to the C library, and the only file that requires 'ffi'. Everything else works with
+-- tensors, Lua values, and the few calls below.
+--
+-- Axes count from 1 in Lua and from 0 in C: attribute() is where the one becomes the other.
+
+local ffi = require 'ffi'
+local fail = require 'sembed.fail'
+
+ffi.cdef(require('sembed.host').embedded 'cdef')
+local C = ffi.C
+
+local core = {
+  C = C,
+  new = ffi.new,
+  cast = ffi.cast,
+  gc = ffi.gc,
+  text = ffi.string,
+  fill = ffi.fill,
+  sizeof = ffi.sizeof,
+  copy = ffi.copy,
+  typeof = ffi.typeof,
+  null = ffi.cast('void *', nil),
+  dtypes = { f32 = C.SE_F32, bf16 = C.SE_BF16, i32 = C.SE_I32, bool = C.SE_BOOL },
+  dtype_names = {},
+  dtype_list = { 'f32', 'bf16', 'i32', 'bool' },
+}
+for name, id in pairs(core.dtypes) do core.dtype_names[tonumber(id)] = name end
+
+local INTERRUPTED, MEMORY = C.SE_ERR_INTERRUPTED, C.SE_ERR_MEMORY
+
+-- --- status ---
+
+-- Raises a failed call's message at the recipe's line; `before` goes in front of it.
+function core.check(status, before)
+  if status == C.SE_OK then return end
+  if status == INTERRUPTED then fail.stop('interrupted') end
+  fail.raise('%s%s', before or '', ffi.string(C.se_message()))
+end
+
+-- Calls f(...); when memory is short, collects what Lua has dropped and tries once more.
+-- `before` goes in front of the message.
+function core.retry(before, f, ...)
+  local status = f(...)
+  if status == MEMORY then
+    collectgarbage()
+    collectgarbage()
+    status = f(...)
+  end
+  return core.check(status, before)
+end
+
+-- Values dropped in Lua hold bytes that Lua's collector does not see: it runs when they have grown
+-- by more than this since it last did.
+local GROWTH = 32 * 2 ^ 20
+local base = 0
+
+function core.watch_memory()
+  local live = tonumber(C.se_memory_live())
+  if live < base then
+    base = live
+  elseif live - base > GROWTH then
+    collectgarbage()
+    base = tonumber(C.se_memory_live())
+  end
+end
+
+-- --- tensors ---
+
+-- A tensor in Lua is a struct around C's handle, not the pointer itself: x[1] on a pointer would be
+-- C's indexing, which no metamethod sees.
+ffi.cdef 'typedef struct { se_tensor *c; } se_lua_tensor;'
+local handle = ffi.typeof 'se_lua_tensor'
+local free_handle = C.se_tensor_free
+local one = ffi.new 'se_tensor *[1]'
+core.out = one -- where calls that make one tensor put it
+
+function core.is_tensor(value)
+  return type(value) == 'cdata' and ffi.istype(handle, value)
+end
+
+-- Gives a handle from C to Lua's collector.
+local own = handle
+core.own = own
+
+function core.metatype(table)
+  function table.__gc(t)
+    free_handle(t.c)
+    t.c = nil
+  end
+  ffi.metatype(handle, table)
+end
+
+-- --- applying ops ---
+
+local ins, outs = ffi.new 'se_tensor *[512]', ffi.new 'se_tensor *[4]'
+local attrs = ffi.new 'se_attr[8]'
+local numbers, n_numbers = ffi.new 'se_tensor *[512]', 0
+
+local function drop_numbers()
+  for i = 0, n_numbers - 1 do free_handle(numbers[i]) end
+  n_numbers = 0
+end
+
+local function wrong(name, what, ...)
+  drop_numbers()
+  fail.raise(name .. ': ' .. what, ...)
+end
+
+local function integer(name, attr, value)
+  if type(value) ~= 'number' or value ~= math.floor(value) then
+    wrong(name, '%s must be an integer: %s came', attr.name, tostring(value))
+  end
+  return value
+end
+
+local function axis(name, attr, value)
+  value = integer(name, attr, value)
+  if value == 0 then wrong(name, 'no %s 0: axes count from 1; -1 is the last', attr.name) end
+  return value > 0 and value - 1 or value
+end
+
+local function list(name, attr, value, element, into)
+  if type(value) == 'number' then value = { value } end
+  if type(value) ~= 'table' then
+    wrong(name, '%s must be a list of integers: %s came', attr.name, type(value))
+  end
+  if #value > C.SE_MAX_RANK then
+    wrong(name, '%s has %d entries, the most is %d', attr.name, #value, C.SE_MAX_RANK)
+  end
+  into.n = #value
+  for i, v in ipairs(value) do into.list[i - 1] = element(name, attr, v) end
+end
+
+local set = {
+  int = function(name, attr, value, into) into.i = integer(name, attr, value) end,
+  axis = function(name, attr, value, into) into.i = axis(name, attr, value) end,
+  num = function(name, attr, value, into)
+    if type(value) ~= 'number' then
+      wrong(name, '%s must be a number: %s came', attr.name, type(value))
+    end
+    into.f = value
+  end,
+  bool = function(name, attr, value, into)
+    if type(value) ~= 'boolean' then
+      wrong(name, '%s must be true or false: %s came', attr.name, tostring(value))
+    end
+    into.i = value and 1 or 0
+  end,
+  dtype = function(name, attr, value, into)
+    local id = core.dtypes[value]
+    if not id then
+      wrong(name, '%s: %s', attr.name, fail.unknown('dtype', value, core.dtype_list))
+    end
+    into.i = id
+  end,
+  ints = function(name, attr, value, into) list(name, attr, value, integer, into) end,
+  axes = function(name, attr, value, into) list(name, attr, value, axis, into) end,
+}
+
+-- Defaults stand in the op table, in C's counting.
+local function set_default(attr, into)
+  local value = attr.default
+  if attr.kind == 'num' then
+    into.f = value
+  elseif attr.kind == 'bool' then
+    into.i = value and 1 or 0
+  elseif attr.kind == 'dtype' then
+    into.i = core.dtypes[value]
+  elseif type(value) == 'table' then
+    into.n = #value
+    for i, v in ipairs(value) do into.list[i - 1] = v end
+  else
+    into.i = value
+  end
+end
+
+local function attribute(name, attr, value, into)
+  ffi.fill(into, ffi.sizeof(into))
+  if value ~= nil then
+    set[attr.kind](name, attr, value, into)
+  elseif attr.default ~= nil then
+    set_default(attr, into)
+  else
+    wrong(name, '%s is missing', attr.name)
+  end
+end
+
+local function number(value)
+  core.retry('', C.se_tensor_number, value, one)
+  numbers[n_numbers] = one[0]
+  n_numbers = n_numbers + 1
+  return one[0]
+end
+
+local function input(name, tensor, value)
+  if type(value) == 'cdata' and ffi.istype(handle, value) then return value.c end
+  if type(value) == 'number' then return number(value) end
+  if value == nil or value == false then
+    if tensor.optional then return nil end
+    wrong(name, '%s is missing', tensor.name)
+  end
+  -- A packed text stands for its starts: se.mean_pool(model(text), text).
+  if tensor.name == 'starts' and type(value) == 'table' and value.starts then
+    return value.starts.c
+  end
+  wrong(name, '%s must be a tensor or a number: %s came', tensor.name, type(value))
+end
+
+-- Applies the op; `tensors` has n entries (nil where one is left out), `values` the attributes by
+-- position, nil for the default. Returns one handle for each output.
+function core.apply(spec, tensors, n, values)
+  local signature, name = spec.signature, spec.name
+  local n_named = #signature.tensors
+  for i = 1, n do
+    ins[i - 1] = input(name, signature.tensors[i < n_named and i or n_named], tensors[i])
+  end
+  for i, attr in ipairs(signature.attrs) do attribute(name, attr, values[i], attrs[i - 1]) end
+  local file, line = fail.place()
+  local status = C.se_call(spec.op, n, ins, attrs, file, line or 0, outs)
+  if status == MEMORY then
+    collectgarbage()
+    collectgarbage()
+    status = C.se_call(spec.op, n, ins, attrs, file, line or 0, outs)
+  end
+  drop_numbers()
+  if status ~= C.SE_OK then core.check(status) end
+  if spec.n_out == 1 then return own(outs[0]) end
+  local results = {}
+  for i = 1, spec.n_out do results[i] = own(outs[i - 1]) end
+  return unpack(results, 1, spec.n_out)
+end
+
+-- The op table: { {name, doc, args, outs, n_out, internal, composite, op} ... }
+function core.op_table()
+  local info, specs = ffi.new 'se_op_info', {}
+  for i = 0, C.se_op_list() - 1 do
+    C.se_op_describe(i, info)
+    specs[#specs + 1] = {
+      op = info.op, name = ffi.string(info.name), args = ffi.string(info.args),
+      doc = info.doc ~= nil and ffi.string(info.doc) or '',
+      outs = info.outs ~= nil and ffi.string(info.outs) or nil,
+      n_out = info.n_out, internal = info.internal, composite = info.composite,
+    }
+  end
+  return specs
+end
+
+return core

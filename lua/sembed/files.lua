@@ -1,0 +1,71 @@
+-- Files and folders, over core/io/files.h.
+
+local core = require 'sembed.ffi'
+
+local C = core.C
+local files = {}
+
+local info, text_box = core.new 'se_file_info', core.new 'char *[1]'
+local size_box, count_box = core.new 'size_t[1]', core.new 'int64_t[1]'
+
+local function look(path)
+  C.se_file_look(path, info)
+  return info
+end
+
+function files.exists(path) return look(path).exists end
+function files.is_folder(path) return look(path).is_dir end
+function files.size(path) return tonumber(look(path).size) end
+
+local function take(pointer, bytes)
+  local text = bytes and core.text(pointer, bytes) or core.text(pointer)
+  C.se_io_free(pointer)
+  return text
+end
+
+function files.read(path)
+  core.check(C.se_file_read(path, text_box, size_box))
+  return take(text_box[0], size_box[0])
+end
+
+-- All of the file or nothing of it, whenever the machine stops.
+function files.write(path, text)
+  core.check(C.se_file_write(path, text, #text))
+end
+
+-- One line more; `sync` waits until it is on the disk.
+function files.append(path, line, sync)
+  core.check(C.se_file_append(path, line, #line, sync or false))
+end
+
+function files.cut(path, bytes) core.check(C.se_file_truncate(path, bytes)) end
+function files.make_folder(path) core.check(C.se_folder_make(path)) end
+
+-- Renames to the first free one of path.1, path.2, ...; gives the new name.
+function files.aside(path)
+  core.check(C.se_file_aside(path, text_box))
+  return take(text_box[0])
+end
+
+function files.absolute(path)
+  core.check(C.se_file_absolute(path, text_box))
+  return take(text_box[0])
+end
+
+function files.list(path)
+  core.check(C.se_folder_list(path, text_box, count_box))
+  local names, at = {}, text_box[0]
+  for i = 1, tonumber(count_box[0]) do
+    names[i] = core.text(at)
+    at = at + #names[i] + 1
+  end
+  C.se_io_free(text_box[0])
+  return names
+end
+
+-- "a/b/c.lua" -> "a/b"; "." where there is no folder in it.
+function files.folder_of(path)
+  return path:match '^(.*)/[^/]*$' or '.'
+end
+
+return files

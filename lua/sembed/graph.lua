@@ -1,0 +1,85 @@
+-- What happens to the graph: evaluation, assignment, gradients, scopes. Part of tensor.lua.
+
+local core = require 'sembed.ffi'
+local fail = require 'sembed.fail'
+local make = require 'sembed.make'
+
+local C = core.C
+local graph = {}
+
+local handles = core.typeof 'se_tensor *[?]'
+
+-- eval with text in front of its message ("step 7: ").
+function graph.eval_named(before, list)
+  local n = #list
+  local box = handles(math.max(n, 1))
+  for i, t in ipairs(list) do
+    fail.unless(core.is_tensor(t), 'eval: argument %d is no tensor but a %s', i, type(t))
+    box[i - 1] = t.c
+  end
+  core.retry(before, C.se_eval, n, box)
+  core.watch_memory()
+end
+
+-- Computes the tensors and all pending assigns as one program.
+function graph.eval(...)
+  local list = { ... }
+  if type(list[1]) == 'table' then list = list[1] end
+  graph.eval_named('', list)
+end
+
+-- From here on `target` means `value`.
+function graph.assign(target, value)
+  if type(value) == 'number' then value = make.full(target:shape(), value, target:dtype()) end
+  fail.unless(core.is_tensor(target) and core.is_tensor(value), 'assign: two tensors are wanted')
+  local file, line = fail.place()
+  core.check(C.se_assign(target.c, value.c, file, line or 0))
+end
+
+-- grads[i] = d loss / d params[i]; nil where no path leads from there to the loss; grads.n =
+-- #params.
+function graph.grad(loss, params)
+  local single = core.is_tensor(params)
+  if single then params = { params } end
+  local n = #params
+  local list, out = handles(math.max(n, 1)), handles(math.max(n, 1))
+  for i = 1, n do list[i - 1] = params[i].c end
+  core.retry('', C.se_grad, loss.c, n, list, out)
+  local grads = { n = n }
+  for i = 1, n do
+    if out[i - 1] ~= nil then grads[i] = core.own(out[i - 1]) end
+  end
+  if single then return grads[1] end
+  return grads
+end
+
+-- Takes a value out of its step: it stays, and holds no graph.
+function graph.keep(t)
+  core.check(C.se_keep(t.c))
+  return t
+end
+
+-- The next eval fails, with the op and its line, if an element of t is not finite.
+function graph.guard(t)
+  core.check(C.se_guard(t.c))
+  return t
+end
+
+-- Marks a leaf as this shard's part of `rows` rows.
+function graph.vary(t, rows)
+  core.check(C.se_tensor_vary(t.c, rows))
+  return t
+end
+
+function graph.drop_pending() C.se_pending_drop() end
+
+-- Runs f in a scope of its own: tensors made in it and not kept are released at its end.
+function graph.scope(label, f, ...)
+  local depth = C.se_scope_open(label)
+  local result = { n = select('#', ...), pcall(f, ...) }
+  C.se_scope_close(depth)
+  if not result[1] then error(result[2], 0) end
+  return unpack(result, 2)
+end
+
+return graph

@@ -1,0 +1,88 @@
+-- require 'sembed': ops by their names, and the modules below, each loaded at its first use.
+
+local modules = {
+  data = {
+    lines = function() return require 'sembed.data.lines' end,
+    pairs = function() return require 'sembed.data.pairs' end,
+  },
+  loss = {
+    in_batch = function() return require 'sembed.loss.in_batch' end,
+  },
+  model = {
+    folder = function() return require 'sembed.model.folder' end,
+    mpnet = function() return require 'sembed.model.mpnet' end,
+  },
+  optim = {
+    adamw = function() return require 'sembed.optim.adamw' end,
+    sgd = function() return require 'sembed.optim.sgd' end,
+  },
+  evaluate = function() return require 'sembed.evaluate' end,
+  files = function() return require 'sembed.files' end,
+  json = function() return require 'sembed.json' end,
+  nn = function() return require 'sembed.nn' end,
+  npy = function() return require 'sembed.npy' end,
+  op = function() return require 'sembed.op' end,
+  progress = function() return require 'sembed.progress' end,
+  random = function() return require 'sembed.random' end,
+  run = function() return require 'sembed.run' end,
+  safetensors = function() return require 'sembed.safetensors' end,
+  schedule = function() return require 'sembed.schedule' end,
+  shard = function() return require 'sembed.shard' end,
+  show = function() return require 'sembed.show' end,
+  text = function() return require 'sembed.text' end,
+  tokenizer = function() return require 'sembed.tokenizer' end,
+  train = function() return require 'sembed.train' end,
+}
+
+-- A table whose members are loaded when they are first asked for.
+local function namespace(loaders, self)
+  return setmetatable(self, {
+    __index = function(_, key)
+      local load = loaders[key]
+      if not load then
+        local fail, known = require 'sembed.fail', {}
+        for name in pairs(loaders) do known[#known + 1] = name end
+        for name in pairs(self) do known[#known + 1] = name end
+        fail.raise('sembed: %s', fail.unknown('name', key, known))
+      end
+      local value = type(load) == 'table' and namespace(load, {}) or load()
+      rawset(self, key, value)
+      return value
+    end,
+  })
+end
+
+local core = require 'sembed.ffi'
+local op = require 'sembed.op'
+local tensor = require 'sembed.tensor'
+
+local se = {}
+for name, f in pairs(op.functions) do se[name] = f end
+for _, name in ipairs { 'zeros', 'ones', 'full', 'eval', 'grad', 'assign', 'keep', 'guard', 'scope',
+  'vary' } do
+  se[name] = tensor[name]
+end
+se.tensor, se.is_tensor = tensor.make, tensor.is
+
+-- se.config { key = default, ... }
+function se.config(defaults) return require('sembed.config').read(defaults) end
+
+-- Bytes of tensors now live, and the most there have been; the limit is memory=SIZE.
+function se.memory()
+  return tonumber(core.C.se_memory_live()), tonumber(core.C.se_memory_peak())
+end
+
+-- What the engine counted: nodes and handles alive, the last program's nodes, bytes and seconds.
+function se.stats()
+  local box, stats = core.new 'se_stats', {}
+  core.C.se_stats_read(box)
+  for _, key in ipairs { 'nodes_alive', 'handles_alive', 'arena_bytes', 'plan_nodes',
+    'plan_arena_bytes', 'plan_seconds', 'run_seconds' } do
+    stats[key] = tonumber(box[key])
+  end
+  return stats
+end
+
+se.version = core.text(core.C.se_version())
+
+return namespace(modules, se)

@@ -1,0 +1,48 @@
+-- The log of a run: one JSON object a line. Values may be tensors: they are read one step late, so
+-- that logging does not wait for the step that was just started.
+
+local core = require 'sembed.ffi'
+local files = require 'sembed.files'
+local json = require 'sembed.json'
+
+local log = {}
+local Log = {}
+Log.__index = Log
+
+local ORDER = { 'step', 'loss', 'accuracy', 'norm', 'rate' }
+
+-- `path` nil: nothing is written; records are still read and given to `seen`.
+function log.open(path, seen)
+  return setmetatable({ path = path, seen = seen }, Log)
+end
+
+local function plain(value)
+  if core.is_tensor(value) then value = value:item() end
+  if type(value) == 'number' and (value ~= value or math.abs(value) == math.huge) then
+    return tostring(value) -- JSON has no NaN
+  end
+  return value
+end
+
+-- Writes the record that waits, if there is one.
+function Log:flush()
+  local record = self.waiting
+  if not record then return end
+  self.waiting = nil
+  for key, value in pairs(record) do record[key] = plain(value) end
+  if self.path then files.append(self.path, json.encode(record, { order = ORDER })) end
+  if self.seen then self.seen(record) end
+end
+
+function Log:add(record)
+  self:flush()
+  self.waiting = record
+end
+
+-- How long the file is once all is written: a save remembers it, resuming cuts back to it.
+function Log:bytes()
+  self:flush()
+  return self.path and files.exists(self.path) and files.size(self.path) or 0
+end
+
+return log

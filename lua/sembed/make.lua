@@ -1,0 +1,114 @@
+-- Making tensors from Lua values and from C memory. Part of tensor.lua.
+
+local core = require 'sembed.ffi'
+local fail = require 'sembed.fail'
+
+local C = core.C
+local make = {}
+
+local element = { f32 = 'float', i32 = 'int32_t', bool = 'uint8_t', bf16 = 'uint16_t' }
+make.element = element
+local array_of = {}
+for name, ctype in pairs(element) do array_of[name] = core.typeof(ctype .. '[?]') end
+local dims_array = core.typeof 'int64_t[?]'
+
+function make.count(dims)
+  local n = 1
+  for _, d in ipairs(dims) do n = n * d end
+  return n
+end
+local count = make.count
+
+local function check_dtype(dtype)
+  if not element[dtype] then
+    fail.raise('tensor: %s', fail.unknown('dtype', dtype, { 'f32', 'bf16', 'i32', 'bool' }))
+  end
+end
+
+local function from_array(dtype, dims, data)
+  local rank = #dims
+  fail.unless(rank <= C.SE_MAX_RANK, 'tensor: %d axes, the most is %d', rank, C.SE_MAX_RANK)
+  local dim = dims_array(math.max(rank, 1))
+  for i = 1, rank do
+    fail.unless(type(dims[i]) == 'number' and dims[i] >= 0, 'tensor: size %d is %s', i,
+      tostring(dims[i]))
+    dim[i - 1] = dims[i]
+  end
+  core.retry('', C.se_tensor_make, core.dtypes[dtype], rank, dim, data, core.out)
+  local t = core.own(core.out[0])
+  core.watch_memory()
+  return t
+end
+
+-- A tensor that copies count(dims) elements from C memory.
+function make.from_memory(dtype, dims, data) return from_array(dtype, dims, data) end
+
+-- The sizes of nested lists, and a look that they are even.
+local function measure(value, dims, depth)
+  if type(value) ~= 'table' then return end
+  if dims[depth] == nil then
+    dims[depth] = #value
+  elseif dims[depth] ~= #value then
+    fail.raise('tensor: lists of unequal length: %d came after %d', #value, dims[depth])
+  end
+  for _, v in ipairs(value) do measure(v, dims, depth + 1) end
+end
+
+local function flatten(value, data, at, convert)
+  if type(value) ~= 'table' then
+    data[at] = convert(value)
+    return at + 1
+  end
+  for _, v in ipairs(value) do at = flatten(v, data, at, convert) end
+  return at
+end
+
+local function first_leaf(value)
+  while type(value) == 'table' do value = value[1] end
+  return value
+end
+
+local function as_bool(v) return (v == true or (type(v) == 'number' and v ~= 0)) and 1 or 0 end
+
+local function as_number(v)
+  if type(v) == 'number' then return v end
+  if type(v) == 'boolean' then return v and 1 or 0 end
+  return fail.raise('tensor: numbers are wanted: %s came', type(v))
+end
+
+-- se.tensor({{1, 2}, {3, 4}}): f32 unless a dtype is named (bool for booleans).
+function make.make(value, dtype)
+  if core.is_tensor(value) then return dtype and value:cast(dtype) or value end
+  dtype = dtype or (type(first_leaf(value)) == 'boolean' and 'bool' or 'f32')
+  check_dtype(dtype)
+  if dtype == 'bf16' then return (make.make(value, 'f32'):cast 'bf16') end
+  local dims = {}
+  measure(value, dims, 1)
+  local n = count(dims)
+  local data = array_of[dtype](math.max(n, 1))
+  local filled = flatten(value, data, 0, dtype == 'bool' and as_bool or as_number)
+  fail.unless(filled == n, 'tensor: lists of unequal depth')
+  return from_array(dtype, dims, data)
+end
+
+local function dims_of(...)
+  local first = ...
+  if type(first) == 'table' then return first end
+  return { ... }
+end
+
+function make.zeros(...) return from_array('f32', dims_of(...), nil) end
+
+function make.full(dims, value, dtype)
+  dtype = dtype or 'f32'
+  check_dtype(dtype)
+  if dtype == 'bf16' then return (make.full(dims, value):cast 'bf16') end
+  local n = count(dims)
+  local data = array_of[dtype](math.max(n, 1))
+  for i = 0, n - 1 do data[i] = value end
+  return from_array(dtype, dims, data)
+end
+
+function make.ones(...) return make.full(dims_of(...), 1) end
+
+return make

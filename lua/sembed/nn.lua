@@ -1,0 +1,135 @@
+-- Layers: callable tables with .params, an ordered list of tensors with .names beside it.
+
+local fail = require 'sembed.fail'
+local op = require 'sembed.op'
+local random = require 'sembed.random'
+local tensor = require 'sembed.tensor'
+
+local nn = {}
+local f = op.functions
+
+-- --- lists of parameters ---
+
+local Params = {}
+Params.__index = Params
+
+-- An empty list; :add(name, tensor) and :join(prefix, layer) fill it.
+function nn.params()
+  return setmetatable({ names = {}, index = {} }, Params)
+end
+
+function Params:add(name, t)
+  fail.unless(not self.index[name], 'params: "%s" is there twice', name)
+  self[#self + 1] = t
+  self.names[#self] = name
+  self.index[name] = #self
+  return t
+end
+
+function Params:join(prefix, layer)
+  for i, t in ipairs(layer.params) do self:add(prefix .. '.' .. layer.params.names[i], t) end
+  return layer
+end
+
+-- The tensor of a name.
+function Params:get(name)
+  local at = self.index[name]
+  if not at then fail.raise('params: %s', fail.unknown('parameter', name, self.names)) end
+  return self[at]
+end
+
+function Params:count()
+  local total = 0
+  for _, t in ipairs(self) do
+    local n = 1
+    for _, d in ipairs(t:shape()) do n = n * d end
+    total = total + n
+  end
+  return total
+end
+
+-- --- layers ---
+
+local function layer(class, self, ...)
+  self.params = nn.params()
+  for i = 1, select('#', ...) do
+    local name = select(i, ...)
+    self.params:add(name, self[name])
+  end
+  return setmetatable(self, class)
+end
+
+local function class(call)
+  local c = { __call = call }
+  c.__index = c
+  return c
+end
+
+local Linear = class(function(self, x) return (f.linear(x, self.weight, self.bias)) end)
+
+-- weight [out, in], bias [out]
+function nn.linear(weight, bias)
+  return layer(Linear, { weight = weight, bias = bias }, 'weight', 'bias')
+end
+
+local Embedding = class(function(self, ids)
+  return (f.embedding(self.weight, ids, { padding = self.padding }))
+end)
+
+-- weight [how many, size]; ids count from 0; the row `padding`, if any, gets no gradient.
+function nn.embedding(weight, padding)
+  return layer(Embedding, { weight = weight, padding = padding or -1 }, 'weight')
+end
+
+local LayerNorm = class(function(self, x)
+  return (f.layer_norm(x, self.weight, self.bias, { eps = self.eps }))
+end)
+
+function nn.layer_norm(weight, bias, eps)
+  return layer(LayerNorm, { weight = weight, bias = bias, eps = eps or 1e-5 }, 'weight', 'bias')
+end
+
+-- --- dropout ---
+
+-- Every dropout of a model draws other numbers: its place in the model tells them apart, given out
+-- in the order of construction.
+function nn.places()
+  local last = 0
+  return function()
+    last = last + 1
+    return last
+  end
+end
+
+local Dropout = class(function(self, x, text)
+  if self.rate == 0 or text == nil then return x end
+  local options = { rate = self.rate, place = self.place }
+  if tensor.is(text) then return (f.dropout(x, text, options)) end
+  if not text.key then return x end
+  return (f.dropout(x, text.key, text.who, text.starts, options))
+end)
+
+-- layer(x, text): acts if and only if the packed text carries a key, as the texts of
+-- se.train.steps do. layer(x, key) takes a key where there is no text.
+function nn.dropout(rate, place)
+  return setmetatable({ rate = rate, place = place, params = nn.params() }, Dropout)
+end
+
+-- --- fresh weights ---
+
+-- fresh('normal', dims), fresh('ones', dims), fresh('zeros', dims): each call draws other numbers,
+-- numbered in the order of the calls, so the same seed gives the same model.
+function nn.fresh(seed, spread)
+  local place, key = 0, random.key(seed)
+  return function(kind, dims)
+    if kind == 'ones' then return (tensor.ones(dims)) end
+    if kind == 'zeros' then return (tensor.zeros(dims)) end
+    place = place + 1
+    local t = random.normal(key, dims, place) * spread
+    tensor.keep(t)
+    tensor.eval(t)
+    return t
+  end
+end
+
+return nn

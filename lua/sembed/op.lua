@@ -1,0 +1,129 @@
+-- Lua functions made from the op table: nothing about an op is written here a second time.
+--
+-- A call gives the tensors in order, then the attributes in order; a table at the end may name any
+-- of them: se.sum(x, 1), x:sum { axes = 1, keep = true }, se.attention(q, k, v, starts, { heads =
+-- 4, longest = 12, bias = b }). Where any number of tensors is taken: se.concat({ a, b }, 1).
+
+local core = require 'sembed.ffi'
+local fail = require 'sembed.fail'
+local signature = require 'sembed.signature'
+
+local op = { specs = {}, functions = {}, names = {} }
+
+local is_tensor, apply = core.is_tensor, core.apply
+
+-- A plain table with a key that is no position holds options by name; a packed text does not.
+local function is_options(value)
+  if type(value) ~= 'table' or getmetatable(value) then return false end
+  return type((next(value))) == 'string'
+end
+
+local function known_names(parsed)
+  local names = {}
+  for _, t in ipairs(parsed.tensors) do names[#names + 1] = t.name end
+  for _, a in ipairs(parsed.attrs) do names[#names + 1] = a.name end
+  return names
+end
+
+local function place_options(spec, options, tensors, values)
+  local parsed = spec.signature
+  for key, value in pairs(options) do
+    local at = parsed.at[key]
+    if not at then
+      fail.raise('%s: %s', spec.name, fail.unknown('argument', key, known_names(parsed)))
+    end
+    local into = at > 0 and values or tensors
+    into[math.abs(at)] = value
+  end
+end
+
+local function is_list_kind(attr)
+  return attr.kind == 'ints' or attr.kind == 'axes'
+end
+
+-- Sorts what came by position into tensors and attributes; returns the number of tensors.
+local function place_arguments(spec, args, n, tensors, values)
+  local parsed, next_arg = spec.signature, 1
+  local count = #parsed.tensors
+  if parsed.variadic then
+    local first = args[1]
+    if type(first) == 'table' and not is_options(first) then
+      count, next_arg = #first, 2
+      for i = 1, count do tensors[i] = first[i] end
+    else
+      count = 0
+      while next_arg <= n and is_tensor(args[next_arg]) do
+        count = count + 1
+        tensors[count], next_arg = args[next_arg], next_arg + 1
+      end
+    end
+  else
+    for i = 1, count do tensors[i] = args[i] end
+    next_arg = count + 1
+  end
+  for i, attr in ipairs(parsed.attrs) do
+    local value = args[next_arg]
+    if type(value) == 'number' and is_list_kind(attr) and i == #parsed.attrs and n > next_arg then
+      value = {} -- x:reshape(2, 3)
+      while next_arg <= n do
+        value[#value + 1], next_arg = args[next_arg], next_arg + 1
+      end
+    end
+    values[i], next_arg = value, next_arg + 1
+  end
+  if next_arg <= n then
+    fail.raise('%s: too many arguments: %d came; it is %s', spec.name, n,
+      signature.call(spec.name, parsed))
+  end
+  return count
+end
+
+local function call(spec, n, args)
+  local tensors, values = {}, {}
+  local options = n > 0 and is_options(args[n]) and args[n]
+  if options then
+    args[n], n = nil, n - 1
+  end
+  local count = place_arguments(spec, args, n, tensors, values)
+  if options then place_options(spec, options, tensors, values) end
+  return apply(spec, tensors, count, values)
+end
+
+-- Parsing all signatures takes a millisecond: each is parsed at its first use.
+local function ready(spec)
+  local parsed = signature.parse(spec.args)
+  parsed.at = {}
+  for i, t in ipairs(parsed.tensors) do parsed.at[t.name] = -i end
+  for i, a in ipairs(parsed.attrs) do parsed.at[a.name] = i end
+  spec.signature = parsed
+end
+
+function op.signature_of(spec)
+  if not spec.signature then ready(spec) end
+  return spec.signature
+end
+
+local function make(spec)
+  return function(...)
+    if not spec.signature then ready(spec) end
+    return (call(spec, select('#', ...), { ... }))
+  end
+end
+
+local function make_many(spec)
+  return function(...)
+    if not spec.signature then ready(spec) end
+    return call(spec, select('#', ...), { ... })
+  end
+end
+
+for _, spec in ipairs(core.op_table()) do
+  if not spec.internal then
+    op.specs[spec.name] = spec
+    op.names[#op.names + 1] = spec.name
+    op.functions[spec.name] = spec.n_out == 1 and make(spec) or make_many(spec)
+  end
+end
+table.sort(op.names)
+
+return op

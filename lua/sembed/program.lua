@@ -1,0 +1,215 @@
+-- The program: sembed [-i] FILE|NAME [word|key=value]..., -e CODE, or the prompt. main.c calls this
+-- with the arguments and ends with the status it returns.
+
+local fail = require 'sembed.fail'
+local host = require 'sembed.host'
+local run = require 'sembed.run'
+
+local USAGE = [[
+usage: sembed [-i] FILE|NAME [word|key=value]...
+       sembed -e CODE [word|key=value]...
+       sembed
+
+  FILE        a recipe: has a "/" or ends with .lua
+  NAME        a recipe that comes with sembed: %s
+  key=value   sets a key of the recipe, or the engine: device threads profile memory precision seed
+  word        reaches the recipe in order
+  -i          stay at the prompt afterwards
+  -e CODE     run CODE
+  --help, --version
+Without arguments: a prompt. SEMBED_LUA=DIR takes the Lua library from DIR; SEMBED_TRACE=1 shows
+where an error came from.
+]]
+
+-- --- recipes ---
+
+local function read(path)
+  local file, why = io.open(path, 'rb')
+  if not file then fail.raise('%s', why) end
+  local text, reason = file:read('*a')
+  file:close()
+  if not text then fail.raise('%s: %s', path, reason) end
+  return text
+end
+
+local function exists(path)
+  local file = io.open(path, 'rb')
+  if file then file:close() end
+  return file ~= nil
+end
+
+-- Where recipes lie as files: beside the library of SEMBED_LUA, in the source tree that the program
+-- was built in, or installed.
+local function recipe_folders()
+  local _, self = host.facts()
+  local list, bin = {}, self:match '^(.*)/[^/]*$' or '.'
+  local library = os.getenv 'SEMBED_LUA'
+  if library then list[1] = library .. '/../recipes' end
+  list[#list + 1] = bin .. '/../recipes'
+  list[#list + 1] = bin .. '/../share/sembed/recipes'
+  return list
+end
+
+local function recipe_names()
+  local names = {}
+  for _, name in ipairs(host.embedded()) do
+    names[#names + 1] = name:match '^recipes/(.*)%.lua$'
+  end
+  table.sort(names)
+  return names
+end
+
+-- text, chunk name, folder of a recipe
+local function find_recipe(name)
+  if name:find('/', 1, true) or name:match '%.lua$' then
+    return read(name), '@' .. name, name:match '^(.*)/[^/]*$' or '.'
+  end
+  for _, folder in ipairs(recipe_folders()) do
+    local path = ('%s/%s.lua'):format(folder, name)
+    if exists(path) then return read(path), ('@recipes/%s.lua'):format(name), folder end
+  end
+  local text = host.embedded('recipes/' .. name .. '.lua')
+  if text then return text, ('@recipes/%s.lua'):format(name), '.' end
+  return fail.raise('%s', fail.unknown('recipe', name, recipe_names()))
+end
+
+-- --- the command line ---
+
+local function take_keys(args, from)
+  for i = from, #args do
+    local key, value = args[i]:match '^([%a_][%w_]*)=(.*)$'
+    if not key then
+      run.words[#run.words + 1] = args[i]
+    else
+      if not run.keys[key] then run.order[#run.order + 1] = key end
+      run.keys[key] = value
+    end
+  end
+end
+
+local function parse(args)
+  local job, i = {}, 1
+  while args[i] and args[i]:sub(1, 1) == '-' do
+    if args[i] == '-i' then
+      job.stay = true
+    elseif args[i] == '-e' then
+      job.code = args[i + 1]
+      if not job.code then fail.raise '-e: the code is missing' end
+      take_keys(args, i + 2)
+      return job
+    elseif args[i] == '--help' or args[i] == '-h' then
+      job.help = true
+    elseif args[i] == '--version' then
+      job.version = true
+    else
+      fail.raise('%s', fail.unknown('option', args[i], { '-i', '-e', '--help', '--version' }))
+    end
+    i = i + 1
+  end
+  job.recipe = args[i]
+  take_keys(args, i + 1)
+  return job
+end
+
+-- --- running ---
+
+local function load_job(job)
+  if job.code then
+    run.source, run.command = job.code, 'sembed -e ...'
+    return assert(loadstring(job.code, '=-e'))
+  end
+  local text, chunk, folder = find_recipe(job.recipe)
+  run.source, run.file = text, job.recipe
+  run.folder = require 'sembed.files'.absolute(folder)
+  run.command = 'sembed ' .. job.recipe
+  package.path = folder .. '/?.lua;' .. package.path
+  text = text:gsub('^#[^\n]*', '') -- a recipe may be a script: #!/usr/bin/env sembed
+  return assert(loadstring(text, chunk))
+end
+
+-- Keys that nobody asked for: the recipe has no se.config.
+local function check_keys()
+  if run.configured then return end
+  local engine = require('sembed.config').engine
+  for _, key in ipairs(run.order) do
+    if engine[key] == nil then
+      fail.raise('%s=%s: this recipe takes no keys (it has no se.config)', key, run.keys[key])
+    end
+  end
+end
+
+local function show_profile()
+  if not run.profile then return end
+  local live, peak = require('sembed').memory()
+  io.stderr:write(('time %.2f s, memory of tensors %.1f MB, at most %.1f MB\n'):format(os.clock(),
+    live / 1e6, peak / 1e6))
+end
+
+local function work(job)
+  require('sembed.config').engine_only()
+  local chunk = load_job(job)
+  chunk(unpack(run.words))
+  check_keys()
+  show_profile()
+end
+
+-- One message with its place. An error inside the library names the recipe's line, too.
+local function with_place(message)
+  if fail.is_stop(message) or type(message) ~= 'string' then return message end
+  local trace = os.getenv 'SEMBED_TRACE' == '1' and '\n' .. debug.traceback('', 3) or ''
+  if message:match '^sembed[%w_.]*:%d+:' then
+    local file, line = fail.place()
+    if file then message = ('%s:%d: %s'):format(file, line, message) end
+  end
+  return message .. trace
+end
+
+-- After an error or at the prompt: no step is open, no assign waits.
+local function clean_up()
+  if package.loaded['sembed.train'] then package.loaded['sembed.train'].abandon() end
+  if package.loaded['sembed.tensor'] then package.loaded['sembed.tensor'].drop_pending() end
+end
+
+local function status_of(problem)
+  io.stdout:flush()
+  local number = (host.facts())
+  if fail.is_stop(problem) then
+    io.stderr:write(tostring(problem), '\n')
+    return 128 + (number > 0 and number or 2)
+  end
+  local text = tostring(problem)
+  io.stderr:write('sembed: ', text, '\n')
+  return number > 0 and text:match 'interrupted$' and 128 + number or 1
+end
+
+local function main(args)
+  run.program = select(2, host.facts())
+  local job = parse(args)
+  if job.help then
+    io.write((USAGE:format(table.concat(recipe_names(), ', '))))
+    return 0
+  end
+  if job.version then
+    print('sembed ' .. require('sembed').version)
+    return 0
+  end
+  if not job.recipe and not job.code then
+    require('sembed.config').engine_only()
+    return require 'sembed.repl'(clean_up)
+  end
+  local ok, problem = xpcall(function() work(job) end, with_place)
+  local status = 0
+  if not ok then
+    require('sembed.progress').finish()
+    clean_up()
+    status = status_of(problem)
+  end
+  if job.stay then return require 'sembed.repl'(clean_up) end
+  return status
+end
+
+return function(args)
+  local ok, status = xpcall(function() return main(args) end, with_place)
+  if ok then return status end
+  return status_of(status)
+end

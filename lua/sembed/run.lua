@@ -1,0 +1,47 @@
+-- What this run of the program is: which recipe, with which words and keys. Filled by program.lua.
+
+local run = {
+  file = nil,    -- the recipe's path or name; nil at the prompt and for -e
+  folder = '.',  -- where the recipe lies (an absolute path): paths in it are relative to this
+  source = '',   -- its text, saved with every checkpoint
+  words = {},    -- words from the shell, in order
+  keys = {},     -- key=value from the shell: strings
+  order = {},    -- the keys in the order given
+  command = 'sembed',
+  program = '',  -- the program's own path
+}
+
+-- A path to read: relative to the current folder if it came from the shell, else to the recipe.
+function run.path(path)
+  if path:sub(1, 1) == '/' or run.folder == '.' then return path end
+  for _, value in pairs(run.keys) do
+    if value == path then return path end
+  end
+  for _, word in ipairs(run.words) do
+    if word == path then return path end
+  end
+  return run.folder .. '/' .. path
+end
+
+local function quoted(text)
+  if text:match '^[%w_@%%+=:,./-]+$' then return text end
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- The line to type to run this again with some keys changed; changes: { key = value } in any order.
+function run.line(changes)
+  local parts, left = { run.command }, {}
+  for _, word in ipairs(run.words) do parts[#parts + 1] = quoted(word) end
+  for key, value in pairs(changes or {}) do left[key] = tostring(value) end
+  for _, key in ipairs(run.order) do
+    parts[#parts + 1] = key .. '=' .. quoted(left[key] or run.keys[key])
+    left[key] = nil
+  end
+  local rest = {}
+  for key in pairs(left) do rest[#rest + 1] = key end
+  table.sort(rest)
+  for _, key in ipairs(rest) do parts[#parts + 1] = key .. '=' .. quoted(left[key]) end
+  return table.concat(parts, ' ')
+end
+
+return run

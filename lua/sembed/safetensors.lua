@@ -1,0 +1,67 @@
+-- Files of tensors, over core/io/safetensors.h.
+
+local core = require 'sembed.ffi'
+local fail = require 'sembed.fail'
+
+local C = core.C
+local safetensors = {}
+local File = {}
+File.__index = File
+
+local box = core.new 'se_safetensors *[1]'
+
+-- An open file: .names in the order of the file, :get(name), :has(name).
+function safetensors.open(path)
+  core.check(C.se_safetensors_open(path, box))
+  local handle = core.gc(box[0], C.se_safetensors_close)
+  local names = {}
+  for i = 0, tonumber(C.se_safetensors_count(handle)) - 1 do
+    names[i + 1] = core.text(C.se_safetensors_name(handle, i))
+  end
+  return setmetatable({ path = path, handle = handle, names = names }, File)
+end
+
+function File:has(name)
+  return C.se_safetensors_find(self.handle, name) >= 0
+end
+
+-- A leaf over the mapped file.
+function File:get(name)
+  local i = C.se_safetensors_find(self.handle, name)
+  if i < 0 then
+    fail.raise('%s: %s', self.path, fail.unknown('tensor', name, self.names))
+  end
+  core.retry('', C.se_safetensors_tensor, self.handle, i, core.out)
+  local t = core.own(core.out[0])
+  core.watch_memory()
+  return t
+end
+
+function File:metadata(key)
+  local value = C.se_safetensors_metadata(self.handle, key)
+  return value ~= nil and core.text(value) or nil
+end
+
+-- All tensors of a file by name.
+function safetensors.load(path)
+  local file, all = safetensors.open(require('sembed.run').path(path)), {}
+  for _, name in ipairs(file.names) do all[name] = file:get(name) end
+  return all
+end
+
+local strings = core.typeof 'const char *[?]'
+local handles = core.typeof 'se_tensor *[?]'
+
+-- names and tensors: two lists; metadata: texts by key.
+function safetensors.save(path, names, tensors, metadata)
+  local n, keys = #names, {}
+  for key in pairs(metadata or {}) do keys[#keys + 1] = key end
+  table.sort(keys)
+  local c_names, c_tensors = strings(math.max(n, 1)), handles(math.max(n, 1))
+  local c_keys, c_values = strings(#keys + 1), strings(#keys + 1)
+  for i = 1, n do c_names[i - 1], c_tensors[i - 1] = names[i], tensors[i].c end
+  for i, key in ipairs(keys) do c_keys[i - 1], c_values[i - 1] = key, metadata[key] end
+  core.check(C.se_safetensors_write(path, n, c_names, c_tensors, #keys, c_keys, c_values))
+end
+
+return safetensors

@@ -1,0 +1,171 @@
+-- Tensors as Lua values: reading them, operators and methods; making them is in make.lua, the graph
+-- in graph.lua. Methods with the names of ops come from the op table (op.lua).
+
+local core = require 'sembed.ffi'
+local fail = require 'sembed.fail'
+local graph = require 'sembed.graph'
+local make = require 'sembed.make'
+local op = require 'sembed.op'
+
+local C = core.C
+local tensor = { is = core.is_tensor }
+
+for _, part in ipairs { make, graph } do
+  for name, f in pairs(part) do tensor[name] = f end
+end
+local count = make.count
+
+local pointer_to = {}
+for name, ctype in pairs(make.element) do
+  pointer_to[name] = core.typeof('const ' .. ctype .. ' *')
+end
+
+-- --- types ---
+
+local type_box = core.new 'se_type'
+
+local function type_of(t)
+  core.check(C.se_tensor_type(t.c, type_box))
+  return type_box
+end
+
+local methods = {}
+
+-- The sizes as a list: {8, 768}.
+function methods.shape(t)
+  local ty, dims = type_of(t), {}
+  for i = 1, ty.rank do dims[i] = tonumber(ty.dim[i - 1]) end
+  return dims
+end
+
+function methods.dtype(t) return core.dtype_names[type_of(t).dtype] end
+function methods.rank(t) return type_of(t).rank end
+function methods.is_varying(t) return type_of(t).varying end
+
+function methods.size(t, axis)
+  local dims = methods.shape(t)
+  if axis < 0 then axis = #dims + axis + 1 end
+  return fail.unless(dims[axis], 'size: no axis %d: the tensor has %d', axis, #dims)
+end
+
+-- Rows over all shards: what a loss over a batch divides by.
+function methods.global_rows(t)
+  local ty = type_of(t)
+  if ty.rank == 0 then return 1 end
+  return tonumber(ty.varying and ty.rows > 0 and ty.rows or ty.dim[0])
+end
+
+-- --- reading ---
+
+local data_box = core.new 'const void *[1]'
+
+-- Pointer to the elements, dims and dtype; the pointer lives as long as t.
+local function read(t, varying)
+  local dims, dtype = methods.shape(t), methods.dtype(t)
+  core.retry('', C.se_tensor_data, t.c, varying or false, data_box)
+  core.watch_memory()
+  return core.cast(pointer_to[dtype], data_box[0]), dims, dtype
+end
+tensor.read = read
+
+local widen = core.new 'union { float f; uint32_t u; }'
+local function lua_value(data, i, dtype)
+  if dtype == 'bool' then return data[i] ~= 0 end
+  if dtype ~= 'bf16' then return tonumber(data[i]) end
+  widen.u = data[i] * 65536
+  return widen.f
+end
+tensor.lua_value = lua_value
+
+-- The number in a tensor of one element.
+function methods.item(t, varying)
+  local data, dims, dtype = read(t, varying)
+  fail.unless(count(dims) == 1, 'item: the tensor has %d elements, one is wanted', count(dims))
+  return lua_value(data, 0, dtype)
+end
+
+local function nest(data, dims, dtype, axis, at)
+  local list, step = {}, 1
+  if axis > #dims then return lua_value(data, at, dtype) end
+  for i = axis + 1, #dims do step = step * dims[i] end
+  for i = 1, dims[axis] do list[i] = nest(data, dims, dtype, axis + 1, at + (i - 1) * step) end
+  return list
+end
+
+-- Nested Lua lists; `varying` true reads this shard's part of a varying tensor.
+function methods.totable(t, varying)
+  local data, dims, dtype = read(t, varying)
+  return nest(data, dims, dtype, 1, 0)
+end
+
+-- The elements as they lie in memory.
+function methods.bytes(t, varying)
+  local data, dims, dtype = read(t, varying)
+  return core.text(data, count(dims) * core.sizeof(make.element[dtype]))
+end
+
+function methods.t(x) return (x:transpose()) end
+
+-- Rows first..last, counted from 1, both included; x[i] is one row without its axis.
+function methods.rows(x, first, last)
+  local n = x:size(1)
+  if first < 0 then first = n + first + 1 end
+  last = last or n
+  if last < 0 then last = n + last + 1 end
+  if first < 1 or last > n or last < first - 1 then
+    fail.raise('rows: %d..%d are not within 1..%d', first, last, n)
+  end
+  return tensor.slice_rows(x, first - 1, last - first + 1)
+end
+
+function methods.row(x, i)
+  return (x:rows(i, i):squeeze(1))
+end
+
+function methods.describe(t)
+  local text = C.se_tensor_describe(t.c)
+  local line = core.text(text)
+  C.se_text_free(text)
+  return line
+end
+
+function methods.graph(t, dot)
+  local text = C.se_graph_text(t.c, dot or false)
+  local all = core.text(text)
+  C.se_text_free(text)
+  return all
+end
+
+-- --- the metatype ---
+
+-- A slice along the first axis, by C's counting; one place knows how the op is called.
+function tensor.slice_rows(x, from, n)
+  return (x:slice(1, from, from + n))
+end
+
+methods.assign, methods.keep = graph.assign, graph.keep
+for name, f in pairs(op.functions) do
+  if not methods[name] then methods[name] = f end
+end
+tensor.methods = methods
+
+local f = op.functions
+core.metatype {
+  __index = function(t, key)
+    local method = methods[key]
+    if method then return method end
+    if type(key) == 'number' then return methods.row(t, key) end
+    local names = {}
+    for name in pairs(methods) do names[#names + 1] = name end
+    return fail.raise('tensor: %s', fail.unknown('method', key, names))
+  end,
+  __newindex = function()
+    fail.raise 'tensor: elements cannot be set; x:assign(value) replaces the whole value'
+  end,
+  __add = f.add, __sub = f.sub, __mul = f.mul, __div = f.div, __pow = f.pow, __unm = f.neg,
+  __eq = function(a, b) return core.is_tensor(a) and core.is_tensor(b) and a.c == b.c end,
+  __len = function(t) return methods.size(t, 1) end,
+  __tostring = function(t) return require('sembed.show').tensor(t) end,
+}
+
+return tensor

@@ -1,0 +1,101 @@
+-- Packed texts: many texts as one list of tokens, without padding.
+--
+--   ids        i32[T]    token ids of all texts, one after another
+--   positions  i32[T]    for the position embedding: 2, 3, ... within each text; <pad> has 1
+--   starts     i32[n+1]  text i has the tokens starts[i] .. starts[i+1]-1
+--   longest, count, tokens   numbers: most tokens of a text, texts, tokens of all
+--   key, who   i32[3], i32[n]  what dropout draws from; only in texts of se.train.steps
+
+local core = require 'sembed.ffi'
+local tensor = require 'sembed.tensor'
+
+local C = core.C
+local text = {}
+local Text = {}
+Text.__index = Text
+
+local int32s = core.typeof 'int32_t[?]'
+
+local REPEAT = 64 -- streams of one repeat: more than a batch has columns
+
+local function key_tensor(self)
+  local k = self.key_parts
+  return (tensor.make({ k[1], k[2], k[3] }, 'i32'))
+end
+
+-- The same text with keys (seed, step, stream); `first` is the number, in the global batch, of the
+-- first text here.
+function Text:with_key(seed, step, stream, first)
+  local other = setmetatable({}, Text)
+  for k, v in pairs(self) do other[k] = v end
+  other.key_parts = { seed, step, stream }
+  other.key = key_tensor(other)
+  local who = int32s(math.max(self.count, 1))
+  for i = 0, self.count - 1 do who[i] = first + i end
+  other.who = tensor.from_memory('i32', { self.count }, who)
+  return other
+end
+
+-- A second stream of the same texts: other dropout, all else equal (SimCSE).
+function Text:again()
+  if not self.key_parts then return self end
+  local k = self.key_parts
+  local other = setmetatable({}, Text)
+  for name, v in pairs(self) do other[name] = v end
+  other.key_parts = { k[1], k[2], k[3] + REPEAT }
+  other.key = key_tensor(other)
+  return other
+end
+
+-- This shard's part of a batch of `rows` texts.
+function Text:vary(rows)
+  tensor.vary(self.ids, 0)
+  tensor.vary(self.positions, 0)
+  tensor.vary(self.starts, rows)
+  if self.who then tensor.vary(self.who, rows) end
+  return self
+end
+
+local measured = core.new 'se_packed'
+
+-- Packs what `fill(measured, ids, starts, positions)` knows: one call measures, one fills.
+function text.fill(fill)
+  core.check(fill(measured, nil, nil, nil))
+  local n, total = tonumber(measured.texts), tonumber(measured.tokens)
+  local ids, positions = int32s(math.max(total, 1)), int32s(math.max(total, 1))
+  local starts = int32s(n + 1)
+  core.check(fill(measured, ids, starts, positions))
+  return setmetatable({
+    ids = tensor.from_memory('i32', { total }, ids),
+    positions = tensor.from_memory('i32', { total }, positions),
+    starts = tensor.from_memory('i32', { n + 1 }, starts),
+    longest = measured.longest, count = n, tokens = total,
+    texts_cut = tonumber(measured.truncated),
+  }, Text)
+end
+
+-- A batch that the tokenizer made. `pad` is the id that takes no position.
+function text.pack(batch, pad)
+  return text.fill(function(out, ids, starts, positions)
+    return C.se_pack_batch(batch, batch.n, nil, pad, out, ids, starts, positions)
+  end)
+end
+
+-- Lists of token ids (from 0) -> one packed text.
+function text.of_ids(lists, pad)
+  local n, total, at = #lists, 0, 0
+  for _, list in ipairs(lists) do total = total + #list end
+  local ids, starts, cuts = int32s(math.max(total, 1)), int32s(n + 1), int32s(n + 1)
+  for i, list in ipairs(lists) do
+    for _, id in ipairs(list) do
+      ids[at] = id
+      at = at + 1
+    end
+    starts[i] = at
+  end
+  local batch = core.new 'se_token_batch'
+  batch.n, batch.total, batch.ids, batch.starts, batch.cuts = n, total, ids, starts, cuts
+  return text.pack(batch, pad or 1)
+end
+
+return text

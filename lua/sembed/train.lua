@@ -1,0 +1,224 @@
+-- The training loop's edges. The recipe owns the loop:
+--
+--   for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam }) do
+--     ... batch.response, batch.context: packed texts ...
+--     se.train.log { step = step, loss = value, rate = rate(step) }
+--   end
+--
+-- A step's tensors belong to it; its end computes what was logged and all assigns in one program,
+-- and releases the rest. cfg: steps, batch, seed; and, where there is an out folder: out, save
+-- (every how many steps, 0: at the end), resume ('auto' or '').
+
+local checkpoint = require 'sembed.checkpoint'
+local core = require 'sembed.ffi'
+local fail = require 'sembed.fail'
+local files = require 'sembed.files'
+local log = require 'sembed.log'
+local progress = require 'sembed.progress'
+local run_facts = require 'sembed.run'
+local shard = require 'sembed.shard'
+local tensor = require 'sembed.tensor'
+
+local C = core.C
+local train = {}
+
+local current -- the run whose loop is open
+
+-- --- what is shown ---
+
+local function share_line(self, record)
+  local parts = { ('step %d/%d'):format(record.step, self.steps) }
+  local function add(format, value)
+    if type(value) == 'number' then parts[#parts + 1] = format:format(value) end
+  end
+  add('loss %.4f', record.loss)
+  add('accuracy %.1f %%', record.accuracy and record.accuracy * 100)
+  add('rate %.2e', record.rate)
+  add('%d tokens/s', record.tokens_per_second)
+  local done = record.step - self.first + 1
+  local left = record.elapsed / done * (self.steps - record.step)
+  parts[#parts + 1] = progress.clock(left) .. ' left'
+  return table.concat(parts, '  ')
+end
+
+-- --- a step's end ---
+
+-- The logged tensors are computed together with the step's assigns, and stay when it is gone.
+local function compute(self)
+  local list, values = {}, self.values or {}
+  for _, value in pairs(values) do
+    if core.is_tensor(value) then list[#list + 1] = tensor.keep(value) end
+  end
+  tensor.eval_named(('step %d: '):format(self.step), list)
+  return values
+end
+
+local function record_of(self, values)
+  local now, record = tonumber(C.se_seconds()), {}
+  record.step, record.tokens = self.step, self.tokens
+  record.elapsed = now - self.began
+  record.tokens_per_second = self.tokens / math.max(1e-9, now - self.step_began)
+  for key, value in pairs(values) do record[key] = value end
+  return record
+end
+
+local function save(self, finished)
+  if not self.out then return end
+  return checkpoint.save(self.out, self.step, self.cfg, self.parts, finished, self.log:bytes())
+end
+
+local function stop(self)
+  progress.finish()
+  C.se_interrupt_defer(false)
+  C.se_interrupt_clear()
+  current = nil
+  local where = save(self, self.step == self.steps)
+  if not where then fail.stop(('stopped after step %d; nothing was saved'):format(self.step)) end
+  fail.stop(('stopped after step %d, saved in %s; to go on:\n  %s'):format(self.step, where,
+    run_facts.line { resume = 'auto' }))
+end
+
+local function close_step(self)
+  local record = record_of(self, compute(self))
+  C.se_scope_close(self.scope)
+  self.scope = nil
+  self.parts.data:done()
+  self.log:add(record)
+  self.values = nil
+  if C.se_interrupted() then stop(self) end
+  local every = rawget(self.cfg, 'save') or 0
+  if self.step == self.steps then
+    save(self, true)
+  elseif every > 0 and self.step % every == 0 then
+    save(self, false)
+  end
+end
+
+-- Leaves a loop that was left by break or by an error: nothing of its step is kept.
+function train.abandon()
+  if not current then return end
+  if current.scope then C.se_scope_close(current.scope) end
+  C.se_interrupt_defer(false)
+  current = nil
+end
+
+-- --- a step's beginning ---
+
+local function batch_of(self)
+  local B, n = self.cfg.batch, shard.count
+  local first, last = 0, math.floor(B / n)
+  local columns = self.parts.data:draw(B, first, last)
+  local batch, tokens = {}, 0
+  for i, name in ipairs(self.parts.data.columns) do
+    local text = columns[name]
+    tokens = tokens + text.tokens
+    batch[name] = text:with_key(self.cfg.seed, self.step, i - 1, first):vary(B)
+  end
+  self.tokens = tokens
+  return batch
+end
+
+local function open_step(self)
+  self.step_began = tonumber(C.se_seconds())
+  self.scope = C.se_scope_open(('step %d'):format(self.step))
+  return batch_of(self)
+end
+
+local function finish(self)
+  self.log:flush()
+  progress.finish()
+  C.se_interrupt_defer(false)
+  if current == self then current = nil end
+end
+
+local function next_step(self)
+  if current ~= self then fail.raise('train.steps: this loop was left') end
+  if self.scope then close_step(self) end
+  if self.step == self.steps then
+    finish(self)
+    return nil
+  end
+  self.step = self.step + 1
+  return self.step, open_step(self)
+end
+
+-- --- the loop ---
+
+local function open_log(self)
+  local path = self.out and self.out .. '/log.jsonl'
+  return log.open(path, function(record)
+    progress.line(share_line(self, record), record.step == self.first or record.step == self.steps)
+  end)
+end
+
+local function start(self, resume)
+  if not self.out then return end
+  local path, state = checkpoint.prepare(self.out, resume)
+  if not path then return end
+  checkpoint.restore(path, state, self.cfg, self.parts)
+  local written = self.out .. '/log.jsonl'
+  if files.exists(written) then files.cut(written, state.log_bytes) end
+  self.step = state.step
+  io.stderr:write(('going on after step %d, from %s\n'):format(state.step, path))
+end
+
+-- parts: model and adam (or optimizer = ...), which saves hold.
+function train.steps(data, cfg, parts)
+  parts = parts or {}
+  train.abandon()
+  for _, key in ipairs { 'steps', 'batch' } do
+    fail.unless(type(cfg[key]) == 'number' and cfg[key] >= 1 and cfg[key] % 1 == 0,
+      'train.steps: %s=%s: a count is wanted', key, tostring(cfg[key]))
+  end
+  local out = rawget(cfg, 'out')
+  local self = {
+    cfg = cfg, steps = cfg.steps, step = 0, out = out ~= '' and out or nil,
+    parts = { data = data, model = parts.model, optimizer = parts.adam or parts.optimizer },
+  }
+  start(self, rawget(cfg, 'resume') or '')
+  self.first = self.step + 1
+  self.log = open_log(self)
+  self.began = tonumber(C.se_seconds())
+  current = self
+  C.se_interrupt_defer(true)
+  return next_step, self
+end
+
+-- Values of this step for the log and the progress line: numbers and tensors by name.
+function train.log(values)
+  fail.unless(current, 'train.log: only within a loop over train.steps')
+  current.values = current.values or {}
+  for key, value in pairs(values) do current.values[key] = value end
+end
+
+-- Looks at the run before it costs anything (dry.lua).
+function train.dry(data, cfg, tokenizer, step)
+  require 'sembed.dry'(data, cfg, tokenizer, step)
+end
+
+-- --- gradients ---
+
+local function check_chunk(chunk, texts)
+  for _, text in ipairs(texts) do
+    if chunk and chunk > 0 and chunk < text.count then
+      fail.raise('train.cached: chunk=%d is smaller than the batch of %d texts: encoding in chunks '
+        .. 'is not there yet; chunk=0 encodes all at once', chunk, text.count)
+    end
+  end
+end
+
+-- run(text, ...) -> value, grads, seen: encodes each text, takes loss(vector, ...) -> value, seen,
+-- and the gradients with respect to options.params. options.chunk: how many texts are encoded at
+-- once; nil or 0: all.
+function train.cached(encode, loss, options)
+  fail.unless(options and options.params, 'train.cached: { params = ... } is missing')
+  return function(...)
+    local texts, vectors = { ... }, {}
+    check_chunk(options.chunk, texts)
+    for i, text in ipairs(texts) do vectors[i] = encode(text) end
+    local value, seen = loss(unpack(vectors))
+    return value, tensor.grad(value, options.params), seen
+  end
+end
+
+return train

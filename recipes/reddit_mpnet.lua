@@ -1,0 +1,107 @@
+-- Sentence vectors from Reddit-like talk: a comment should find its own reply in the batch.
+--
+--   sembed recipes/reddit_mpnet.lua                  a small MPNet from random weights, in minutes
+--   sembed recipes/reddit_mpnet.lua preset=tune weights=DIR           fine-tunes a model gently
+--   sembed recipes/reddit_mpnet.lua preset=card weights=DIR data=FILE the model card's run
+local se = require 'sembed'
+
+local presets = {
+  card = { batch = 1024, chunk = 64, length = 128, steps = 540000, warmup = 500, lr = 2e-5,
+    save = 10000 },
+  tune = { batch = 64, length = 128, steps = 500, warmup = 50, lr = 2e-5 },
+}
+local cfg, given = se.config {
+  preset = '', presets = presets,
+  weights = '',                       -- a model folder; '': random weights of the sizes below
+  layers = 2, hidden = 256, heads = 4, vocab = 'data/vocab.txt',
+  data = 'data/train.jsonl.gz',       -- lines of {"context": ..., "response": ...}, or [a, b]
+  test = 'data/test.jsonl.gz',        -- held-out pairs; with own data and no test: 1 % of it
+  out = 'runs/reddit_mpnet', resume = '', save = 0,
+  batch = 256, chunk = 0, length = 128, -- chunk: how many texts are encoded at once, 0: all
+  steps = 350, warmup = 50, lr = 2e-3, scale = 20, dropout = 0.1,
+  eval = true, dry = false,
+}
+
+local function open_model()
+  if cfg.weights == '' then
+    if cfg.preset ~= '' then error('preset=' .. cfg.preset .. ': weights=DIR is missing') end
+    return se.model.mpnet { layers = cfg.layers, hidden = cfg.hidden, heads = cfg.heads,
+      vocab = cfg.vocab, length = cfg.length, dropout = cfg.dropout, seed = cfg.seed }
+  end
+  for _, key in ipairs { 'layers', 'hidden', 'heads', 'vocab', 'dropout' } do
+    if given[key] then error(key .. '= does not go with weights=: the folder says it') end
+  end
+  return (se.model.mpnet(cfg.weights))
+end
+
+local model = open_model()
+model.length = math.min(model.length, cfg.length)
+local talk = se.data.pairs { cfg.data, tokenizer = model.tokenizer, length = cfg.length,
+  seed = cfg.seed }
+local test
+if given.data and not given.test then
+  talk, test = talk:split(0.01)
+  print(('held out for the test: %d of %d pairs'):format(test:count(), talk:count() + test:count()))
+else
+  test = se.data.pairs { cfg.test }
+end
+local rate = se.schedule.warmup_linear(cfg)
+local adam = se.optim.adamw(model.params, { eps = 1e-6 })
+
+-- The parentheses after `return` keep this file's line in error messages: a tail call loses it.
+local function encode(text)                         -- token ids -> unit vectors
+  return (se.normalize(se.mean_pool(model(text), text)))
+end
+local function loss(reply, comment)                 -- both (my rows of the batch, hidden)
+  local scores = reply:matmul(se.shard.gather(comment):t()) * cfg.scale
+  local back   = comment:matmul(se.shard.gather(reply):t()) * cfg.scale
+  local own    = se.shard.rows(reply)               -- where my rows stand in the gathered batch
+  local total  = (se.cross_entropy(scores, own) + se.cross_entropy(back, own)):sum()
+  local right  = se.equal(scores:argmax(2), own):cast('f32'):sum()
+  return se.shard.sum(total) / (2 * cfg.batch), { accuracy = se.shard.sum(right) / cfg.batch }
+end
+local run = se.train.cached(encode, loss, { params = model.params, chunk = cfg.chunk })
+
+if cfg.dry then
+  se.train.dry(talk, cfg, model.tokenizer, function(batch)
+    local value, grads = run(batch.response, batch.context)
+    return { value, adam:norm(grads) }
+  end)
+  return
+end
+
+-- 1-of-100 on the first 2,000 test pairs; the vectors serve for the replies below, too.
+local function evaluate()
+  if not cfg.eval then return end
+  local n = math.min(2000, test:count())
+  local context = model:encode(test:texts('context', 1, n), { normalize = true })
+  local reply = model:encode(test:texts('response', 1, n), { normalize = true })
+  local share, used = se.evaluate.one_of(context, reply)
+  return { share = 100 * share, used = used, context = context, reply = reply }
+end
+
+local before = evaluate()
+for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam }) do
+  local value, grads, seen = run(batch.response, batch.context)
+  local norm = adam:update(grads, { rate = rate(step), clip = 1.0 })
+  se.train.log { step = step, loss = value, accuracy = seen.accuracy, norm = norm,
+    rate = rate(step) }
+end
+local after = evaluate()
+
+print('the model is in ' .. cfg.out)
+if after then
+  local best = after.context:rows(1, 3):matmul(after.reply:t()):argmax(2):totable()
+  for i, row in ipairs(best) do
+    print(('\n  %s\n    best reply: %s'):format(test:text('context', i),
+      test:text('response', row + 1)))
+  end
+  print()
+end
+print(('next: sembed encode model=%s in=TEXTS.jsonl field=text out=VECTORS.npy'):format(cfg.out))
+if after then
+  print(('1-of-100: before %.1f %% after %.1f %% (%d pairs)'):format(before.share, after.share,
+    after.used))
+else
+  print('1-of-100: not run')
+end

@@ -1,0 +1,29 @@
+-- A small training run for test_train.lua: sembed tests/lua/small_run.lua out=DIR steps=12 ...
+-- stop=N sends itself Ctrl-C in step N; bad=N multiplies the loss by 0/0 in step N.
+local se = require 'sembed'
+local cfg = se.config {
+  out = '', steps = 12, batch = 16, lr = 1e-2, warmup = 2, scale = 20, resume = '', save = 0,
+  stop = 0, bad = 0, keep = 1, tiny = '../data/tiny-mpnet',
+}
+local folder = se.run.path(cfg.tiny)
+local model = se.model.mpnet { vocab = folder .. '/vocab.txt', layers = 1, hidden = 32, heads = 2,
+  length = 32, seed = cfg.seed }
+local talk = se.data.pairs { folder .. '/pairs.jsonl', columns = { 'a', 'b' }, seed = cfg.seed,
+  tokenizer = model.tokenizer, length = 32 }
+local rate = se.schedule.warmup_linear(cfg)
+local adam = se.optim.adamw(model.params, { eps = 1e-6 })
+local function encode(text) return (se.normalize(se.mean_pool(model(text), text))) end
+local run = se.train.cached(encode, se.loss.in_batch.symmetric(cfg), { params = model.params })
+
+for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam }) do
+  local value, grads, seen = run(batch.a, batch.b)
+  if step == cfg.bad then
+    local zero = value * 0
+    grads[1] = grads[1] * (zero / zero)
+  end
+  local norm = adam:update(grads, { rate = rate(step), clip = 1.0 })
+  se.train.log { step = step, loss = value, accuracy = seen.accuracy, norm = norm,
+    rate = rate(step) }
+  if step == cfg.stop then os.execute 'kill -INT $PPID' end
+end
+print(('weights %s'):format(model.params[1]:bytes():sub(1, 4) ~= '' and 'there' or 'gone'))

@@ -1,0 +1,91 @@
+-- Mistakes: each gives a message with what is wrong, at this file's own line.
+local se = require 'sembed'
+local check = require 'check'
+
+local function here() return debug.getinfo(2, 'l').currentline end
+local FILE = debug.getinfo(1, 'S').source:match '^@(.*)$'
+
+-- f(x) fails with the texts, and names the line that f says.
+local function fails_at(line, f, ...)
+  check.fails(f, ('%s:%d: '):format(FILE, line), ...)
+end
+
+-- Shapes and arguments of ops.
+local a, b = se.zeros(2, 3), se.zeros(2, 3)
+local line = here() + 1
+fails_at(line, function() local _ = a:matmul(b) end, 'matmul', 'f32[2,3]')
+line = here() + 1
+fails_at(line, function() local _ = a + se.zeros(4, 5) end, 'add', 'f32[2,3]', 'f32[4,5]')
+check.fails(function() local _ = se.sum(a, 0) end, 'sum', 'axes count from 1')
+check.fails(function() local _ = se.sum(a, 3) end, 'sum', '3')
+check.fails(function() local _ = a:sum { keap = true } end, 'unknown argument "keap"', '"keep"')
+check.fails(function() local _ = a:matmull(b) end, 'unknown method "matmull"', '"matmul"')
+check.fails(function() local _ = se.sofmax(a) end, 'unknown name "sofmax"', '"softmax"')
+check.fails(function() local _ = a:matmul() end, 'matmul', 'b is missing')
+check.fails(function() local _ = a:add('x') end, 'add', 'string came')
+check.fails(function() local _ = a:cast 'f31' end, 'unknown dtype "f31"')
+check.fails(function() a[1] = 2 end, 'cannot be set')
+check.fails(function() se.tensor { { 1, 2 }, { 3 } } end, 'unequal length')
+check.fails(function() se.tensor({ 1, 'x' }) end, 'numbers are wanted')
+check.fails(function() a:item() end, 'item', '6 elements')
+check.equal(#a, 2, 'rows')
+
+-- Inside model code the recipe's line is named, not the library's.
+local model = se.model.mpnet(check.data 'tiny-mpnet')
+line = here() + 1
+fails_at(line, function() local _ = model(se.text.of_ids { { 0, 5000, 2 } }):totable() end, '5000')
+check.fails(function() model.params:get 'encoder.layer.0.attention.attn.q.weigth' end,
+  'did you mean "encoder.layer.0.attention.attn.q.weight"')
+
+-- A handle used after its step; a varying value read; an overwritten parameter differentiated.
+local kept
+se.scope('step 3', function() kept = a + 1 end)
+line = here() + 1
+fails_at(line, function() local _ = kept + 1 end, 'step 3')
+local varying = se.vary(se.zeros(4, 2), 4)
+line = here() + 1
+fails_at(line, function() varying:totable() end, 'shard')
+local p = se.tensor { 1, 2 }
+local y = (p * p):sum()
+se.eval(y)
+p:assign(p + 1)
+se.eval()
+line = here() + 1
+fails_at(line, function() se.eval(se.grad(y, { p })[1]) end, ('%s:%d'):format(FILE, line - 3))
+
+-- A value that is not finite: the op and its line, the assigns dropped.
+local before = p:totable()
+local bad = (p * 0) / (p * 0)
+local bad_line = here() - 1
+p:assign(p + bad)
+se.guard(bad:sum())
+check.fails(function() se.eval() end, 'div', ('%s:%d'):format(FILE, bad_line))
+check.equal(p:totable()[1], before[1], 'the parameter is unharmed')
+
+-- Memory: over the limit is an error, and all lives on.
+local core_limit = check.run('-e "local se = require [[sembed]]; local t = {} for i = 1, 300 do '
+  .. 't[i] = se.zeros(1024, 256) end" memory=200M')
+check.ok(core_limit:find('-e:1: ', 1, true), 'the line is named: %s', core_limit)
+check.ok(core_limit:find('limit', 1, true), 'the limit is named: %s', core_limit)
+
+-- Files.
+check.fails(function() se.model.mpnet '/nowhere/at-all' end, '/nowhere/at-all', 'no such model')
+check.fails(function() se.safetensors.open '/nowhere/x.safetensors' end, '/nowhere/x.safetensors',
+  'No such file')
+local folder = check.folder()
+local whole = check.read(check.data 'tiny-mpnet/model.safetensors')
+local cut = check.write(folder .. '/cut.safetensors', whole:sub(1, 2000))
+check.fails(function() se.safetensors.open(cut) end, 'cut.safetensors')
+local lie = check.write(folder .. '/lie.safetensors',
+  '\255\255\255\255\255\255\0\0' .. whole:sub(9))
+check.fails(function() se.safetensors.open(lie) end, 'lie.safetensors')
+local lines = check.write(folder .. '/bad.jsonl',
+  '{"context": "a b c", "response": "d"}\n{"context": "x", "response"\n')
+check.fails(function() se.data.pairs { lines, tokenizer = model.tokenizer } end, 'bad.jsonl:2')
+local latin = check.write(folder .. '/latin.jsonl', '{"context": "caf\233", "response": "d"}\n')
+check.fails(function() se.data.pairs { latin, tokenizer = model.tokenizer } end, 'latin.jsonl:1')
+local empty = check.write(folder .. '/empty.jsonl', '')
+check.fails(function() se.data.pairs { empty, tokenizer = model.tokenizer } end, 'empty.jsonl',
+  'no pairs')
+check.fails(function() model.tokenizer:encode 'caf\233' end, 'UTF-8')
+check.done()

@@ -1,0 +1,106 @@
+-- The loop: logs, saves, stopping, going on bit for bit, a step that fails.
+local se = require 'sembed'
+local check = require 'check'
+
+local SMALL = check.data '../lua/small_run.lua'
+local base = check.folder()
+
+local function small(out, keys, status)
+  local text, got = check.run(('%s out=%s/%s %s'):format(SMALL, base, out, keys or ''))
+  check.equal(got, status or 0, ('%s %s: status (%s)'):format(out, keys or '', text))
+  return text
+end
+
+local function log_of(out)
+  local list = {}
+  for line in se.data.lines(('%s/%s/log.jsonl'):format(base, out)) do
+    list[#list + 1] = se.json.parse(line)
+  end
+  return list
+end
+
+local function same_run(a, b)
+  local x, y = log_of(a), log_of(b)
+  check.equal(#x, #y, a .. ' and ' .. b .. ': steps')
+  for i = 1, #x do
+    check.equal(x[i].step, i, 'step')
+    check.equal(x[i].loss, y[i].loss, ('%s and %s: loss of step %d'):format(a, b, i))
+    check.equal(x[i].norm, y[i].norm, ('%s and %s: norm of step %d'):format(a, b, i))
+  end
+  for _, name in ipairs { 'model.safetensors', 'last/optimizer.safetensors' } do
+    check.ok(check.read(('%s/%s/%s'):format(base, a, name))
+      == check.read(('%s/%s/%s'):format(base, b, name)), '%s and %s: %s differs', a, b, name)
+  end
+end
+
+-- An undisturbed run; the same with 1 and 2 threads.
+local text = small('whole')
+check.ok(not text:find('\r', 1, true), 'no carriage returns without a terminal')
+local log = log_of 'whole'
+check.equal(#log, 12, 'lines')
+check.equal(log[1].rate, 0, 'rate of step 1')
+check.ok(log[12].loss < log[1].loss, 'the loss fell: %g, %g', log[1].loss, log[12].loss)
+check.ok(log[3].tokens > 16, 'tokens')
+small('one', 'threads=1')
+small('two', 'threads=2')
+same_run('whole', 'one')
+same_run('whole', 'two')
+small('other', 'seed=2')
+check.ok(log_of('other')[1].loss ~= log[1].loss, 'another seed is another run')
+
+-- Stopped in a step: it is finished and saved; the line that goes on is printed, and works.
+for _, stop in ipairs { 1, 5, 8 } do
+  local out = 'stopped' .. stop
+  text = small(out, 'stop=' .. stop, 130)
+  check.ok(text:find(('stopped after step %d, saved in '):format(stop), 1, true), '%s', text)
+  check.ok(text:find('resume=auto', 1, true), '%s', text)
+  check.equal(#log_of(out), stop, 'log lines')
+  check.ok(small(out, '', 1):find('unfinished', 1, true), 'an unfinished run is not overwritten')
+  small(out, 'resume=auto')
+  same_run('whole', out)
+end
+
+-- A step that fails: its name, the op, the line; the save before it stands and is gone on from.
+text = small('bad', 'bad=7 save=3', 1)
+check.ok(text:find('step 7: ', 1, true), 'step: %s', text)
+check.ok(text:find('div', 1, true), 'op: %s', text)
+check.ok(text:find('small_run.lua:25', 1, true), 'line: %s', text)
+small('bad', 'resume=auto save=3')
+same_run('whole', 'bad')
+
+-- A finished run is moved aside, or gone on from with nothing left to do.
+small('whole', 'resume=auto')
+check.equal(#log_of 'whole', 12, 'nothing more')
+text = small('whole')
+check.ok(text:find('it is now ', 1, true), 'aside: %s', text)
+check.equal(#log_of 'whole.1', 12, 'the old run')
+same_run('whole', 'whole.1')
+for _, name in ipairs { 'config.json', 'tokenizer.json', 'modules.json', '1_Pooling/config.json',
+  'last/recipe.lua', 'last/run.json' } do
+  check.ok(se.files.exists(('%s/whole/%s'):format(base, name)), '%s is missing', name)
+end
+
+-- Left by break: the next loop starts cleanly.
+local model = se.model.mpnet(check.data 'tiny-mpnet')
+local talk = se.data.pairs { check.data 'tiny-mpnet/pairs.jsonl', columns = { 'a', 'b' },
+  tokenizer = model.tokenizer, length = 32 }
+local cfg = { steps = 3, batch = 8, seed = 1 }
+local seen
+for step, batch in se.train.steps(talk, cfg) do
+  seen = model(batch.a)
+  if step == 2 then break end
+end
+local n = 0
+for _, batch in se.train.steps(talk, cfg) do
+  n = n + 1
+  check.fails(function() return seen:totable(true) end, 'step 2')
+  check.fails(function() return batch.a.ids:totable() end, 'shard')
+  check.equal(batch.a.count, 8, 'texts')
+end
+check.equal(n, 3, 'steps')
+check.fails(function() se.train.log { loss = 1 } end, 'only within')
+check.fails(function() se.train.steps(talk, { steps = 0, batch = 8, seed = 1 }) end, 'steps=0')
+local run = se.train.cached(function(t) return t end, function(t) return t end,
+  { params = model.params, chunk = 4 })
+check.fails(function() run(talk:pack('a', { 1, 2, 3, 4, 5 })) end, 'chunk=4', 'not there yet')
+check.done()
