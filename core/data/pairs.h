@@ -53,7 +53,8 @@ SE_API se_status se_pairs_pack(const se_pairs *p, int32_t column, int64_t n, con
 
 /* A held-out part of about `fraction` of the pairs, or (held = false) all others: writes at most
  * `room` numbers to out, in order, and gives how many there are. A pair's side depends on its first
- * text and the seed alone, so equal texts are never on both sides. */
+ * text and the seed alone: pairs with the same first text are never on both sides (a second text
+ * may be). */
 SE_API int64_t se_pairs_split(const se_pairs *p, double fraction, int64_t seed, bool held,
                               int64_t *out, int64_t room);
 /* sembed-cdef-end */

@@ -33,10 +33,11 @@ char *se_path_parent(const char *path);
 const char *se_path_name(const char *path);
 bool se_path_ends(const char *path, const char *suffix);
 
-/* Tests: the n-th call above (counted from 1 after this call) fails with EIO, or, where `crash`
- * is set, ends the process on the spot with exit status 99; 0 turns it off. se_disk_calls counts
- * the calls since. */
+/* Tests: the n-th call above (counted from 1 after this call) fails with EIO, or, where `crash` is
+ * set, ends the process on the spot with exit status 99; 0 turns it off. se_disk_calls counts the
+ * calls since. Without `sync`, calls that sync are counted and do nothing. */
 void se_disk_break(long n, bool crash);
 long se_disk_calls(void);
+void se_disk_sync_set(bool sync);
 
 #endif

@@ -2,8 +2,6 @@
 
 #include "kernels/gemm.h"
 
-#include "sembed.h"
-
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,9 +159,8 @@ static void run(const product *p)
 #pragma omp parallel for schedule(static, 1)
     for (int i = 0; i < threads; i++) {
         int r = i / columns, s = i % columns;
-        product q =
-            piece_of(p, cut(p->m, unit.m, r, rows), cut(p->m, unit.m, r + 1, rows),
-                     cut(p->n, unit.n, s, columns), cut(p->n, unit.n, s + 1, columns));
+        product q = piece_of(p, cut(p->m, unit.m, r, rows), cut(p->m, unit.m, r + 1, rows),
+                             cut(p->n, unit.n, s, columns), cut(p->n, unit.n, s + 1, columns));
         if (q.m > 0 && q.n > 0)
             one_thread(&q, small);
     }
@@ -217,25 +214,3 @@ void se_gemm_batch(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64_
 }
 
 /* --- the machine's rate --- */
-
-double se_gemm_rate(int64_t m, int64_t n, int64_t k, double seconds)
-{
-    if (m < 1 || n < 1 || k < 1 || (double)m * (double)n * (double)k > 1e15)
-        return 0;
-    size_t count = (size_t)(m * k + k * n + m * n), size = element();
-    char *x = se_counted_alloc(count * size);
-    if (!x)
-        return 0;
-    memset(x, 0, count * size); /* numbers do not change the speed; denormals would */
-    char *b = x + (size_t)(m * k) * size, *c = b + (size_t)(k * n) * size;
-    double best = 0, start = se_seconds(), now = start;
-    do {
-        double from = now;
-        se_gemm(false, true, m, n, k, x, k, b, k, c, n);
-        now = se_seconds();
-        double rate = 2e-9 * (double)m * (double)n * (double)k / (now - from);
-        best = rate > best ? rate : best;
-    } while (now - start < seconds);
-    se_counted_free(x, count * size);
-    return best;
-}

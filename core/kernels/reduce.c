@@ -199,6 +199,8 @@ static layout layout_of(const se_task *t)
         }
         step *= dim;
     }
+    if (!l.n_reduced)
+        l.reduced[l.n_reduced++] = 1;
     for (int k = 0; k < l.n_kept; k++)
         l.outputs *= l.kept[k];
     for (int k = 0; k < l.n_reduced; k++)

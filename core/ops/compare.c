@@ -33,8 +33,7 @@ static se_status comparison_shape(const se_shape *s)
         .sample = "x:f32[2x3]@0..2 y:f32[3]; x:i32[40x3] y:i32[40x1]; x:bool[2x3] y:bool[]; "      \
                   "x:f32[0x3] y:f32[3]; x:f32[251x173] y:f32[251x173]; x:i32[4] y:f32[4]",         \
         .promote = true,                                                                           \
-        .rowwise = true,                                                                           \
-        .inplace = 3,                                                                              \
+        .rowwise = true, /* not in place: a stretched i32[2] has the bytes of a bool[8] */         \
     }
 
 COMPARISON(equal, "true where x = y");

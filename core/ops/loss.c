@@ -120,6 +120,7 @@ const se_op se_op_cross_entropy_grad = {
     .check = check_targets,
     .expand = loss_grad_expand,
     .rowwise = true,
+    .inplace = 1,
     .internal = true,
     .sample = "scores:f32[5x7] targets:i32[5]=0,6,3,3,2 lse:f32[5]@3..5 dy:f32[5]; "
               "scores:f32[211x200] targets:i32[211]@0..200 lse:f32[211]@5..7 dy:f32[211]",

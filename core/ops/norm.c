@@ -110,6 +110,7 @@ const se_op se_op_layer_norm = {
     .grad = layer_norm_rule,
     .expand = layer_norm_expand,
     .rowwise = true,
+    .inplace = 1,
     .sample = "x:f32[5x7] weight:f32[7] bias:f32[7]; x:f32[2x3x16] weight:f32[16] bias:f32[16] "
               "eps=0.1; x:f32[67x768] weight:f32[768] bias:f32[768]",
 };
@@ -191,6 +192,7 @@ const se_op se_op_softmax = {
     .grad = softmax_rule,
     .expand = softmax_expand,
     .rowwise = true,
+    .inplace = 1,
     .sample = "x:f32[5x7]; x:f32[2x3x33]@-30..30 ~2e-5; x:f32[211x200]",
 };
 
@@ -216,6 +218,7 @@ const se_op se_op_log_softmax = {
     .grad = log_softmax_rule,
     .expand = log_softmax_expand,
     .rowwise = true,
+    .inplace = 1,
     .sample = "x:f32[5x7]; x:f32[2x3x33]@-30..30; x:f32[211x200]",
 };
 
@@ -276,5 +279,6 @@ const se_op se_op_normalize = {
     .split = SE_BY_LAST,
     .expand = normalize_expand,
     .rowwise = true,
+    .inplace = 1,
     .sample = "x:f32[5x7]; x:f32[2x3x33]@0.5..3; x:f32[2x3]=0,0,0,0,0,0 -grad; x:f32[67x768]",
 };

@@ -45,6 +45,7 @@ const se_op se_op_dropout = {
     .split = SE_BY_LAST,
     .check = dropout_check,
     .grad = dropout_rule,
+    .rowwise = true,
     .inplace = 1,
     .sample = "x:f32[5x7] key:i32[3]=1,2,0 rate=0.5 -rows; "
               "x:f32[9x7] key:i32[3]=1,2,0 who:i32[3]=4,0,9 starts:i32[4]=0,2,2,8 place=3 -rows; "
@@ -74,6 +75,7 @@ const se_op se_op_dropout_grid = {
     .split = SE_BY_LAST,
     .grad = dropout_grid_rule,
     .internal = true,
+    .rowwise = true,
     .inplace = 1,
     .sample = "p:f32[2x3x4x5] key:i32[3]=1,2,0 who:i32[2]=7,3 rate=0.4 place=1 -rows; "
               "p:f32[7x3x45x45] key:i32[3]=1,2,0 who:i32[7]=7,3,1,2,9,8,11 -rows",

@@ -30,23 +30,22 @@ local INTERRUPTED, MEMORY = C.SE_ERR_INTERRUPTED, C.SE_ERR_MEMORY
 
 -- --- status ---
 
--- Raises a failed call's message at the recipe's line; `before` goes in front of it.
-function core.check(status, before)
+-- Raises a failed call's message at the recipe's line.
+function core.check(status)
   if status == C.SE_OK then return end
   if status == INTERRUPTED then fail.stop('interrupted') end
-  fail.raise('%s%s', before or '', ffi.string(C.se_message()))
+  fail.raise('%s', ffi.string(C.se_message()))
 end
 
 -- Calls f(...); when memory is short, collects what Lua has dropped and tries once more.
--- `before` goes in front of the message.
-function core.retry(before, f, ...)
+function core.retry(f, ...)
   local status = f(...)
   if status == MEMORY then
     collectgarbage()
     collectgarbage()
     status = f(...)
   end
-  return core.check(status, before)
+  return core.check(status)
 end
 
 -- Values dropped in Lua hold bytes that Lua's collector does not see: it runs when they have grown
@@ -82,11 +81,19 @@ end
 local own = handle
 core.own = own
 
+-- Another handle on the same value, and giving a handle back before the collector would.
+function core.share(t)
+  core.check(C.se_tensor_share(t.c, one))
+  return own(one[0])
+end
+
+function core.release(t)
+  free_handle(t.c)
+  t.c = nil
+end
+
 function core.metatype(table)
-  function table.__gc(t)
-    free_handle(t.c)
-    t.c = nil
-  end
+  table.__gc = core.release
   ffi.metatype(handle, table)
 end
 
@@ -186,7 +193,7 @@ local function attribute(name, attr, value, into)
 end
 
 local function number(value)
-  core.retry('', C.se_tensor_number, value, one)
+  core.retry(C.se_tensor_number, value, one)
   numbers[n_numbers] = one[0]
   n_numbers = n_numbers + 1
   return one[0]

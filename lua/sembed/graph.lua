@@ -9,23 +9,18 @@ local graph = {}
 
 local handles = core.typeof 'se_tensor *[?]'
 
--- eval with text in front of its message ("step 7: ").
-function graph.eval_named(before, list)
+-- Computes the tensors and all pending assigns as one program.
+function graph.eval(...)
+  local list = { ... }
+  if type(list[1]) == 'table' then list = list[1] end
   local n = #list
   local box = handles(math.max(n, 1))
   for i, t in ipairs(list) do
     fail.unless(core.is_tensor(t), 'eval: argument %d is no tensor but a %s', i, type(t))
     box[i - 1] = t.c
   end
-  core.retry(before, C.se_eval, n, box)
+  core.retry(C.se_eval, n, box)
   core.watch_memory()
-end
-
--- Computes the tensors and all pending assigns as one program.
-function graph.eval(...)
-  local list = { ... }
-  if type(list[1]) == 'table' then list = list[1] end
-  graph.eval_named('', list)
 end
 
 -- From here on `target` means `value`.
@@ -44,7 +39,7 @@ function graph.grad(loss, params)
   local n = #params
   local list, out = handles(math.max(n, 1)), handles(math.max(n, 1))
   for i = 1, n do list[i - 1] = params[i].c end
-  core.retry('', C.se_grad, loss.c, n, list, out)
+  core.retry(C.se_grad, loss.c, n, list, out)
   local grads = { n = n }
   for i = 1, n do
     if out[i - 1] ~= nil then grads[i] = core.own(out[i - 1]) end

@@ -83,6 +83,16 @@ function se.stats()
   return stats
 end
 
+-- Seconds of a clock that only goes forward; threads and instruction set in use.
+function se.seconds() return tonumber(core.C.se_seconds()) end
+function se.threads() return core.C.se_threads() end
+function se.isa() return core.text(core.C.se_isa_used()) end
+
+-- GFLOP/s of f32 products (m x k) (k x n) with all threads: the best within `seconds`.
+function se.gemm_rate(m, n, k, seconds)
+  return tonumber(core.C.se_gemm_rate(m, n, k, seconds or 1))
+end
+
 se.version = core.text(core.C.se_version())
 
 return namespace(modules, se)

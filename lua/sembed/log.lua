@@ -1,5 +1,5 @@
--- The log of a run: one JSON object a line. Values may be tensors: they are read one step late, so
--- that logging does not wait for the step that was just started.
+-- The log of a run: one JSON object a line. Values may be tensors (handed over to the log): they
+-- are read one step late, so that logging does not wait for the step that was just started.
 
 local core = require 'sembed.ffi'
 local files = require 'sembed.files'
@@ -17,7 +17,11 @@ function log.open(path, seen)
 end
 
 local function plain(value)
-  if core.is_tensor(value) then value = value:item() end
+  if core.is_tensor(value) then
+    local number = value:item()
+    core.release(value)
+    value = number
+  end
   if type(value) == 'number' and (value ~= value or math.abs(value) == math.huge) then
     return tostring(value) -- JSON has no NaN
   end

@@ -34,7 +34,7 @@ local function from_array(dtype, dims, data)
       tostring(dims[i]))
     dim[i - 1] = dims[i]
   end
-  core.retry('', C.se_tensor_make, core.dtypes[dtype], rank, dim, data, core.out)
+  core.retry(C.se_tensor_make, core.dtypes[dtype], rank, dim, data, core.out)
   local t = core.own(core.out[0])
   core.watch_memory()
   return t

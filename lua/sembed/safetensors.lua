@@ -31,7 +31,7 @@ function File:get(name)
   if i < 0 then
     fail.raise('%s: %s', self.path, fail.unknown('tensor', name, self.names))
   end
-  core.retry('', C.se_safetensors_tensor, self.handle, i, core.out)
+  core.retry(C.se_safetensors_tensor, self.handle, i, core.out)
   local t = core.own(core.out[0])
   core.watch_memory()
   return t

@@ -43,13 +43,18 @@ end
 
 -- --- a step's end ---
 
--- The logged tensors are computed together with the step's assigns, and stay when it is gone.
+-- The logged tensors are computed together with the step's assigns; the log gets handles of its own
+-- that stay when the step is gone.
 local function compute(self)
-  local list, values = {}, self.values or {}
-  for _, value in pairs(values) do
-    if core.is_tensor(value) then list[#list + 1] = tensor.keep(value) end
+  local list, values = {}, {}
+  for key, value in pairs(self.values or {}) do
+    if core.is_tensor(value) then
+      value = tensor.keep(core.share(value))
+      list[#list + 1] = value
+    end
+    values[key] = value
   end
-  tensor.eval_named(('step %d: '):format(self.step), list)
+  tensor.eval(list)
   return values
 end
 

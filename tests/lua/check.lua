@@ -40,7 +40,7 @@ end
 function check.fails(f, ...)
   check.count = check.count + 1
   local ok, message = pcall(f)
-  if ok then error('no error came', 2) end
+  if ok then error(('no error came; wanted: %s'):format(table.concat({ ... }, ', ')), 2) end
   message = tostring(message)
   for i = 1, select('#', ...) do
     local text = select(i, ...)

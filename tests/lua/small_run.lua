@@ -1,5 +1,5 @@
 -- A small training run for test_train.lua: sembed tests/lua/small_run.lua out=DIR steps=12 ...
--- stop=N sends itself Ctrl-C in step N; bad=N multiplies the loss by 0/0 in step N.
+-- stop=N sends itself SIGTERM in step N; bad=N multiplies the loss by 0/0 in step N.
 local se = require 'sembed'
 local cfg = se.config {
   out = '', steps = 12, batch = 16, lr = 1e-2, warmup = 2, scale = 20, resume = '', save = 0,
@@ -24,6 +24,6 @@ for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam }) do
   local norm = adam:update(grads, { rate = rate(step), clip = 1.0 })
   se.train.log { step = step, loss = value, accuracy = seen.accuracy, norm = norm,
     rate = rate(step) }
-  if step == cfg.stop then os.execute 'kill -INT $PPID' end
+  if step == cfg.stop then os.execute 'kill -TERM $PPID' end
 end
 print(('weights %s'):format(model.params[1]:bytes():sub(1, 4) ~= '' and 'there' or 'gone'))

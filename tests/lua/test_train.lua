@@ -2,7 +2,7 @@
 local se = require 'sembed'
 local check = require 'check'
 
-local SMALL = check.data '../lua/small_run.lua'
+local SMALL = se.run.folder .. '/small_run.lua'
 local base = check.folder()
 
 local function small(out, keys, status)
@@ -51,7 +51,7 @@ check.ok(log_of('other')[1].loss ~= log[1].loss, 'another seed is another run')
 -- Stopped in a step: it is finished and saved; the line that goes on is printed, and works.
 for _, stop in ipairs { 1, 5, 8 } do
   local out = 'stopped' .. stop
-  text = small(out, 'stop=' .. stop, 130)
+  text = small(out, 'stop=' .. stop, 143)
   check.ok(text:find(('stopped after step %d, saved in '):format(stop), 1, true), '%s', text)
   check.ok(text:find('resume=auto', 1, true), '%s', text)
   check.equal(#log_of(out), stop, 'log lines')
@@ -64,7 +64,7 @@ end
 text = small('bad', 'bad=7 save=3', 1)
 check.ok(text:find('step 7: ', 1, true), 'step: %s', text)
 check.ok(text:find('div', 1, true), 'op: %s', text)
-check.ok(text:find('small_run.lua:25', 1, true), 'line: %s', text)
+check.ok(text:find('small_run.lua:22', 1, true), 'line: %s', text)
 small('bad', 'resume=auto save=3')
 same_run('whole', 'bad')
 
