@@ -9,7 +9,7 @@ double se_gemm_rate(int64_t m, int64_t n, int64_t k, double seconds)
 {
     if (m < 1 || n < 1 || k < 1 || (double)m * (double)n * (double)k > 1e15)
         return 0;
-    size_t count = (size_t)(m * k + k * n + m * n), size = element();
+    size_t count = (size_t)(m * k + k * n + m * n), size = se_dtype_size(SE_F32);
     char *x = se_counted_alloc(count * size);
     if (!x)
         return 0;

@@ -25,7 +25,8 @@ local layers = {
   { name = 'shard', files = { '^core/shard/.+%.[ch]$' }, may = { 'base' } },
   { name = 'sembed.h', files = { '^core/sembed%.h$' }, may = { 'op.h', 'type', 'base' } },
   { name = 'handles', -- what sembed.h declares
-    files = { '^core/tensor%.[ch]$', '^core/eval%.[ch]$', '^core/print%.[ch]$' },
+    files = { '^core/tensor%.[ch]$', '^core/eval%.[ch]$', '^core/print%.[ch]$',
+      '^core/rate%.c$' },
     may = { 'sembed.h', 'exec', 'ops', 'node', 'op.h', 'kernels', 'arena', 'buf', 'type',
       'base' } },
   { name = 'io', files = { '^core/io/.+%.[ch]$' },
