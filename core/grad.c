@@ -145,8 +145,13 @@ static void run_rule(walk *w, se_node *n, const se_ref *dy, se_ref *dx, const bo
     } else {
         se_op_expand(w->b, n->op, n->attr, n->n_in, n->in, y);
         se_ref *x = se_calloc((size_t)n->n_in, sizeof *x);
-        for (int i = 0; x && i < n->n_in; i++)
-            x[i] = want[i] ? n->in[i] : (se_ref){0};
+        for (int i = 0; x && i < n->n_in;
+             i++) { /* an input given twice gets its whole gradient once */
+            bool again = false;
+            for (int k = 0; k < i; k++)
+                again |= n->in[k].node == n->in[i].node && n->in[k].out == n->in[i].out;
+            x[i] = want[i] && !again ? n->in[i] : (se_ref){0};
+        }
         if (x)
             se_grad_between(w->b, n->n_out, y, dy, n->n_in, x, dx);
         free(x);

@@ -128,9 +128,12 @@ static int host_facts(lua_State *L)
 
 static int open_host(lua_State *L)
 {
-    static const luaL_Reg calls[] = {{"embedded", host_embedded},       {"place", host_place},
-                                     {"read_line", host_read_line},     {"history", host_history},
-                                     {"is_terminal", host_is_terminal}, {"facts", host_facts},
+    static const luaL_Reg calls[] = {{"embedded", host_embedded},
+                                     {"place", host_place},
+                                     {"read_line", host_read_line},
+                                     {"history", host_history},
+                                     {"is_terminal", host_is_terminal},
+                                     {"facts", host_facts},
                                      {NULL, NULL}};
     lua_newtable(L);
     luaL_register(L, NULL, calls);

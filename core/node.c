@@ -268,6 +268,8 @@ static void set_varying(const se_op *op, int n_in, const se_type *in, int n_out,
         out[i].varying = varying;
         out[i].rows = varying && op->rowwise && out[i].rank && out[i].dim[0] == local ? rows : 0;
     }
+    if (varying && op->texts)
+        out[0].rows = in[op->texts - 1].rows;
 }
 
 static bool has_kernel(const se_op *op)

@@ -157,6 +157,8 @@ struct se_op {
                      back */
     bool
         rowwise; /* row i of the output comes from row i of the first varying input: keeps `rows` */
+    uint8_t texts; /* 1 + the index of `starts`: output 0 has a row a text, as many over all shards
+                      as it says */
     bool replicates; /* the output is the same on every shard whatever the inputs are */
     bool alias;      /* output 0 is input 0 with another shape: no data moves */
     bool internal;   /* not offered to Lua (gradients of fused ops) */

@@ -72,16 +72,17 @@ end
 
 -- 1-of-100 on the first 2,000 test pairs; the vectors serve for the replies below, too.
 local function evaluate()
-  if not cfg.eval then return end
   local n = math.min(2000, test:count())
+  if not cfg.eval or n == 0 then return end
   local context = model:encode(test:texts('context', 1, n), { normalize = true })
   local reply = model:encode(test:texts('response', 1, n), { normalize = true })
   local share, used = se.evaluate.one_of(context, reply)
   return { share = 100 * share, used = used, context = context, reply = reply }
 end
 
+local steps = se.train.steps(talk, cfg, { model = model, adam = adam })
 local before = evaluate()
-for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam }) do
+for step, batch in steps do
   local value, grads, seen = run(batch.response, batch.context)
   local norm = adam:update(grads, { rate = rate(step), clip = 1.0 })
   se.train.log { step = step, loss = value, accuracy = seen.accuracy, norm = norm,
@@ -91,7 +92,8 @@ local after = evaluate()
 
 print('the model is in ' .. cfg.out)
 if after then
-  local best = after.context:rows(1, 3):matmul(after.reply:t()):argmax(2):totable()
+  local shown = math.min(3, after.used)
+  local best = after.context:rows(1, shown):matmul(after.reply:t()):argmax(2):totable()
   for i, row in ipairs(best) do
     print(('\n  %s\n    best reply: %s'):format(test:text('context', i),
       test:text('response', row + 1)))

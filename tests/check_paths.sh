@@ -18,25 +18,24 @@ files() {
 }
 
 check() { # the list of files on standard input
-    status=0
+    list=$(mktemp)
     while IFS= read -r file; do
-        [ -f "$file" ] || continue
-        if [ "$(wc -c <"$file")" -gt 6000000 ]; then
-            echo "$file: over 6 MB"
-            status=1
-        fi
-        if grep -nHIE "$machine" "$file"; then
-            echo "$file: names a path of one machine"
-            status=1
-        fi
-        case $file in
-            *.c | *.h | *.lua)
-                if grep -nHIwE "$unfinished" "$file"; then
-                    echo "$file: unfinished by its own words"
-                    status=1
-                fi ;;
-        esac
-    done
+        [ ! -f "$file" ] || printf '%s\0' "$file"
+    done >"$list"
+    status=0
+    if xargs -0 grep -HnIE "$machine" <"$list"; then
+        echo 'a path of one machine'
+        status=1
+    fi
+    if grep -zE '\.([ch]|lua)$' <"$list" | xargs -0 -r grep -HnIwE "$unfinished"; then
+        echo 'unfinished by its own words'
+        status=1
+    fi
+    if xargs -0 sh -c 'find "$@" -size +6000000c' sh <"$list" | grep .; then
+        echo 'over 6 MB'
+        status=1
+    fi
+    rm -f "$list"
     return $status
 }
 

@@ -1,6 +1,7 @@
 /* Reads an op's `.sample` (grammar: test_ops.c) and draws tensors for it. */
 #ifndef OPS_SAMPLE_H
 #define OPS_SAMPLE_H
+#define _POSIX_C_SOURCE 200809L /* strtok_r */
 
 #include "node.h"
 #include "sembed.h"
@@ -203,6 +204,47 @@ static inline void sample_free(sample_case *c)
         free(c->t[k].data);
 }
 
+/* --- handles: freed by sample_close, back to where sample_open stood --- */
+
+static se_tensor **sample_held;
+static int sample_count, sample_room;
+
+static inline int sample_open(void)
+{
+    return sample_count;
+}
+
+static inline void sample_close(int mark)
+{
+    while (sample_count > mark)
+        se_tensor_free(sample_held[--sample_count]);
+    if (!mark) {
+        free(sample_held);
+        sample_held = NULL;
+        sample_room = 0;
+    }
+}
+
+static inline se_tensor *sample_hold(se_tensor *t)
+{
+    if (sample_count == sample_room) {
+        sample_room = sample_room ? 2 * sample_room : 64;
+        sample_held = realloc(sample_held, sizeof *sample_held * (size_t)sample_room);
+    }
+    if (t)
+        sample_held[sample_count++] = t;
+    return t;
+}
+
+static inline se_status sample_call(const se_op *op, int n, se_tensor *const *in,
+                                    const se_attr *attr, int line, se_tensor **out)
+{
+    se_status s = se_call(op, n, in, attr, "recipe.lua", line, out);
+    for (int i = 0; i < se_op_outs(op); i++)
+        sample_hold(out[i]);
+    return s;
+}
+
 /* A leaf with these values (bf16: cut off). */
 static inline se_tensor *tensor_of(const se_type *type, const double *x)
 {
@@ -227,7 +269,7 @@ static inline se_tensor *tensor_of(const se_type *type, const double *x)
     se_tensor *t = NULL;
     if (se_tensor_of_buf(*type, buf, &t))
         fail_msg("%s", se_message());
-    return t;
+    return sample_hold(t);
 }
 
 /* Element i of data as a double. */

@@ -38,8 +38,8 @@ static void check(int64_t m, int64_t n, int64_t k, bool ta, bool tb, bool add)
     float *a = draw(m * k), *b = draw(k * n), *at = turned(a, m, k), *bt = turned(b, k, n);
     float *c = draw(m * n), *start = malloc((size_t)(m * n + 1) * sizeof *start);
     memcpy(start, c, (size_t)(m * n) * sizeof *c);
-    (add ? se_gemm_add : se_gemm)(ta, tb, m, n, k, ta ? at : a, ta ? m : k, tb ? bt : b,
-                                  tb ? k : n, c, n);
+    (add ? se_gemm_add : se_gemm)(ta, tb, m, n, k, ta ? at : a, ta ? m : k, tb ? bt : b, tb ? k : n,
+                                  c, n);
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
             double want = add ? (double)start[i * n + j] : 0.0;
@@ -61,8 +61,8 @@ static void check(int64_t m, int64_t n, int64_t k, bool ta, bool tb, bool add)
 static void test_values(void **state)
 {
     (void)state;
-    static const int64_t sizes[][3] = {{1, 1, 1},    {3, 4, 5},   {7, 16, 16}, {7, 17, 16},
-                                       {65, 33, 70}, {100, 3, 2}, {0, 3, 2},   {3, 0, 2},
+    static const int64_t sizes[][3] = {{1, 1, 1},    {3, 4, 5},    {7, 16, 16},  {7, 17, 16},
+                                       {65, 33, 70}, {100, 3, 2},  {0, 3, 2},    {3, 0, 2},
                                        {3, 4, 0},    {1, 100, 90}, {90, 1, 300}, {130, 97, 600}};
     for (int i = 0; i < 12; i++)
         for (int flags = 0; flags < 8; flags++)

@@ -1,5 +1,5 @@
-/* Values of elementwise, reduce, shape and gather ops next to plain loops over random shapes: what a
- * result should be, where test_ops asks only whether levels, threads and gradients agree. */
+/* Values of elementwise, reduce, shape and gather ops next to plain loops over random shapes: what
+ * a result should be, where test_ops asks only whether levels, threads and gradients agree. */
 #include "ops_sample.h"
 
 static void ok(se_status s)
@@ -56,17 +56,17 @@ static array run(const char *name, int n, const array *in, const se_attr *attr)
     se_tensor *x[4], *out[SE_MAX_OUTPUTS];
     array y;
     const void *data = NULL;
-    int32_t scope = se_scope_open("values");
+    int scope = sample_open();
     for (int i = 0; i < n; i++)
         x[i] = tensor_of(&in[i].type, in[i].x);
-    ok(se_call(se_op_find(name), n, x, attr, "values", 1, out));
+    ok(sample_call(se_op_find(name), n, x, attr, 1, out));
     ok(se_tensor_type(out[0], &y.type));
     ok(se_tensor_data(out[0], true, &data));
     int64_t count = se_type_count(&y.type);
     y.x = calloc((size_t)count + 1, sizeof *y.x);
     for (int64_t i = 0; i < count; i++)
         y.x[i] = element_of(&y.type, data, i);
-    se_scope_close(scope);
+    sample_close(scope);
     return y;
 }
 
@@ -258,7 +258,7 @@ static void test_arg(void **state)
         int axis = (int)sample_uniform(0, x.type.rank - 0.01);
         array y = run(largest ? "argmax" : "argmin", 1, &x, ATTRS(SE_INT(axis)));
         for (int64_t i = 0; i < se_type_count(&x.type); i++) { /* no element beats the chosen one */
-            int64_t index[SE_MAX_RANK], short_index[SE_MAX_RANK], here, r = 0;
+            int64_t index[SE_MAX_RANK] = {0}, short_index[SE_MAX_RANK] = {0}, here, r = 0;
             index_of(&x.type, i, index);
             here = index[axis];
             for (int k = 0; k < x.type.rank; k++)
@@ -347,9 +347,9 @@ static void test_concat(void **state)
         int64_t cut = (int64_t)sample_uniform(0, (double)x.type.dim[axis]);
         array part[2];
         for (int k = 0; k < 2; k++)
-            part[k] = run("slice", 1, &x,
-                          ATTRS(SE_INT(axis), SE_INT(k ? cut : 0),
-                                SE_INT(k ? x.type.dim[axis] : cut)));
+            part[k] =
+                run("slice", 1, &x,
+                    ATTRS(SE_INT(axis), SE_INT(k ? cut : 0), SE_INT(k ? x.type.dim[axis] : cut)));
         array y = run("concat", 2, part, ATTRS(SE_INT(axis)));
         assert_true(se_type_same(&x.type, &y.type));
         for (int64_t i = 0; i < se_type_count(&x.type); i++)
@@ -391,14 +391,14 @@ static void test_ids_out_of_range(void **state)
 {
     (void)state;
     se_tensor *in[2], *out[1];
-    int32_t scope = se_scope_open("ids");
+    int scope = sample_open();
     in[0] = tensor_of(&(se_type){.dtype = SE_F32, .rank = 2, .dim = {4, 2}}, (double[8]){0});
     in[1] = tensor_of(&(se_type){.dtype = SE_I32, .rank = 1, .dim = {3}}, (double[]){0, 4, 1});
-    ok(se_call(se_op_find("take"), 2, in, NULL, "recipe.lua", 12, out));
+    ok(sample_call(se_op_find("take"), 2, in, NULL, 12, out));
     assert_int_equal(se_eval(1, out), SE_ERR_ARG);
     assert_string_equal(se_message(),
                         "take: id 4 at place 1 is out of range: 0 to 3 there are (recipe.lua:12)");
-    se_scope_close(scope);
+    sample_close(scope);
 }
 
 /* --- dtypes --- */

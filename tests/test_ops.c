@@ -1,28 +1,26 @@
 /* Every op of the table, tested from its `.sample`:
  *
- *   shape rule = shape produced; no crash on wrong counts, ranks, dtypes and attributes; expansion =
- *   kernel; every instruction set of the machine = portable; 1 thread = 4 threads bit for bit; a row
- *   alone = the row among others bit for bit (`rowwise` ops); `test_ops f64`: gradients = central
+ *   shape rule = shape produced; no crash on wrong counts, ranks, dtypes and attributes; expansion
+ * = kernel; every instruction set of the machine = portable; 1 thread = 4 threads bit for bit; a
+ * row alone = the row among others bit for bit (`rowwise` ops); `test_ops f64`: gradients = central
  *   differences in double, second derivatives too.
  *
  * A sample is one or more cases separated by ';'. A case is words separated by spaces:
  *
- *   x:f32[2x3]             a tensor named as in `args`: dtype f32 bf16 i32 bool; [] is a scalar, [0x3]
- *                          is empty. f32 and bf16 are drawn from -2 to 2, i32 from 0 up to 3, bool.
- *   x:f32[2x3]@0.5..3      drawn from 0.5 up to 3; whole numbers with 0.5 <= v < 3 for i32
- *   starts:i32[4]=0,2,2,5  these values, row-major (floats too)
- *   w:f32[3]!              as before, but no gradient is checked for this input
- *   n:i32                  a tensor named as an optional one that is left out is simply not mentioned;
- *                          a variadic one (xs) is repeated, once for each tensor
- *   axis=-1 keep=true low=-0.5 dtype=i32 axes={0,2}
- *                          an attribute (0-based axes); those not mentioned have their default
- *   ~1e-4                  tolerance of this case between levels and against the expansion, relative to
- *                          the largest value of the output (default 4e-6)
- *   -grad -rows -expand    leaves out that test for this case
+ *   x:f32[2x3]             a tensor named as in `args`: dtype f32 bf16 i32 bool; [] is a scalar,
+ * [0x3] is empty. f32 and bf16 are drawn from -2 to 2, i32 from 0 up to 3, bool. x:f32[2x3]@0.5..3
+ * drawn from 0.5 up to 3; whole numbers with 0.5 <= v < 3 for i32 starts:i32[4]=0,2,2,5  these
+ * values, row-major (floats too) w:f32[3]!              as before, but no gradient is checked for
+ * this input n:i32                  a tensor named as an optional one that is left out is simply
+ * not mentioned; a variadic one (xs) is repeated, once for each tensor axis=-1 keep=true low=-0.5
+ * dtype=i32 axes={0,2} an attribute (0-based axes); those not mentioned have their default ~1e-4
+ * tolerance of this case between levels and against the expansion, relative to the largest value of
+ * the output (default 4e-6) -grad -rows -expand    leaves out that test for this case
  *
- * "x:f32[2x3] y:f32[3]; x:f32[300x100] y:f32[]" is a sample with two cases. One case should have more
- * than 40,000 elements, so that the work is split; gradients are then checked at random places.
- * Dims of inputs that are not split by rows should differ from the number of rows of the output. */
+ * "x:f32[2x3] y:f32[3]; x:f32[300x100] y:f32[]" is a sample with two cases. One case should have
+ * more than 40,000 elements, so that the work is split; gradients are then checked at random
+ * places. Dims of inputs that are not split by rows should differ from the number of rows of the
+ * output. */
 #include "ops_sample.h"
 
 #include "kernels/isa.h"
@@ -65,7 +63,7 @@ static void result_free(result *r)
 
 static void call(const se_op *op, const sample_case *c, se_tensor *const *in, se_tensor **out)
 {
-    ok(se_call(op, c->n_in, in, c->attr, "sample", 1, out), op, c);
+    ok(sample_call(op, c->n_in, in, c->attr, 1, out), op, c);
 }
 
 static result compute_outputs(const se_op *op, const sample_case *c, se_tensor *const *in)
@@ -94,11 +92,11 @@ static void make_inputs(const sample_case *c, se_tensor **in)
 
 static result compute(const se_op *op, const sample_case *c)
 {
-    int32_t scope = se_scope_open("sample");
+    int scope = sample_open();
     se_tensor *in[SAMPLE_TENSORS];
     make_inputs(c, in);
     result r = compute_outputs(op, c, in);
-    se_scope_close(scope);
+    sample_close(scope);
     return r;
 }
 
@@ -108,7 +106,7 @@ static void expect_types(const se_op *op, const sample_case *c, const result *a,
     for (int i = 0; i < a->n; i++)
         if (!se_type_same(&a->type[i], &b->type[i]))
             bad("%s (%s): output %d: %s and %s", op->name, c->text, i,
-                     se_type_print(&a->type[i], x), se_type_print(&b->type[i], y));
+                se_type_print(&a->type[i], x), se_type_print(&b->type[i], y));
 }
 
 static void expect_same_bits(const se_op *op, const sample_case *c, const result *a,
@@ -140,8 +138,8 @@ static void expect_close(const se_op *op, const sample_case *c, const result *a,
         }
         double allowed = dtype == SE_F32 ? c->tolerance * most : dtype == SE_BF16 ? most / 128 : 0;
         if (!(worst <= allowed))
-            bad("%s (%s): output %d: %s: off by %g, allowed %g", op->name, c->text, i, what,
-                     worst, allowed);
+            bad("%s (%s): output %d: %s: off by %g, allowed %g", op->name, c->text, i, what, worst,
+                allowed);
     }
 }
 
@@ -161,11 +159,10 @@ static void for_each(void (*test)(const se_op *op, sample_case *c))
                 break;
             p = at;
             sample_draw(&c, (uint64_t)(1000 * i + k));
-            se_scope_open("case");
             if (!setjmp(next_case))
                 test(op, &c);
             se_prefer_expansion(false);
-            se_scope_close(1);
+            sample_close(0);
             sample_free(&c);
         }
     }
@@ -289,8 +286,7 @@ static void compare_row(const se_op *op, const sample_case *c, const result *all
         if (se_type_bytes(&one.type[i]) != bytes)
             bad("%s (%s): output %d: a row alone has another shape", op->name, c->text, i);
         if (memcmp(one.data[i], (char *)all->data[i] + (size_t)r * bytes, bytes) != 0)
-            bad("%s (%s): output %d: row %lld alone differs", op->name, c->text, i,
-                     (long long)r);
+            bad("%s (%s): output %d: row %lld alone differs", op->name, c->text, i, (long long)r);
     }
     result_free(&one);
 }
@@ -336,11 +332,11 @@ static se_tensor *loss_of(const se_op *op, const sample_case *c, se_tensor *cons
             w[k] = sample_uniform(-1, 1);
         se_tensor *pair[] = {out[i], tensor_of(&type, w)}, *part[1], *sum[1];
         free(w);
-        ok(se_call(se_op_find("mul"), 2, pair, NULL, "sample", 2, part), op, c);
-        ok(se_call(se_op_find("sum"), 1, part, NULL, "sample", 3, sum), op, c);
+        ok(sample_call(se_op_find("mul"), 2, pair, NULL, 2, part), op, c);
+        ok(sample_call(se_op_find("sum"), 1, part, NULL, 3, sum), op, c);
         se_tensor *both[] = {total, sum[0]};
         if (total)
-            ok(se_call(se_op_find("add"), 2, both, NULL, "sample", 4, sum), op, c);
+            ok(sample_call(se_op_find("add"), 2, both, NULL, 4, sum), op, c);
         total = sum[0];
     }
     return total;
@@ -353,8 +349,8 @@ static double number_of(const se_op *op, const sample_case *c, se_tensor *t)
     return *(const double *)p;
 }
 
-/* The tensor whose derivative is taken: the loss itself, or (second) sum of its gradients . weights.
- * NULL when there is none. */
+/* The tensor whose derivative is taken: the loss itself, or (second) sum of its gradients .
+ * weights. NULL when there is none. */
 static se_tensor *target_of(const se_op *op, const sample_case *c, se_tensor *const *in,
                             bool second)
 {
@@ -365,14 +361,14 @@ static se_tensor *target_of(const se_op *op, const sample_case *c, se_tensor *co
         if (!in[i] || c->t[c->in[i]].no_grad || c->t[c->in[i]].type.dtype != SE_F32)
             continue;
         se_tensor *g[1] = {NULL}, *x = in[i], *sum[1], *part[1];
-        if (se_grad(loss, 1, &x, g) || !g[0])
+        if (se_grad(loss, 1, &x, g) || !sample_hold(g[0]))
             continue;
         se_tensor *square[] = {g[0], g[0]};
-        ok(se_call(se_op_find("mul"), 2, square, NULL, "sample", 5, part), op, c);
-        ok(se_call(se_op_find("sum"), 1, part, NULL, "sample", 6, sum), op, c);
+        ok(sample_call(se_op_find("mul"), 2, square, NULL, 5, part), op, c);
+        ok(sample_call(se_op_find("sum"), 1, part, NULL, 6, sum), op, c);
         se_tensor *both[] = {total, sum[0]};
         if (total)
-            ok(se_call(se_op_find("add"), 2, both, NULL, "sample", 7, sum), op, c);
+            ok(sample_call(se_op_find("add"), 2, both, NULL, 7, sum), op, c);
         total = sum[0];
     }
     return total;
@@ -380,12 +376,12 @@ static se_tensor *target_of(const se_op *op, const sample_case *c, se_tensor *co
 
 static double value_at(const se_op *op, sample_case *c, bool second)
 {
-    int32_t scope = se_scope_open("difference");
+    int scope = sample_open();
     se_tensor *in[SAMPLE_TENSORS];
     make_inputs(c, in);
     se_tensor *target = target_of(op, c, in, second);
     double v = target ? number_of(op, c, target) : 0;
-    se_scope_close(scope);
+    sample_close(scope);
     return v;
 }
 
@@ -404,7 +400,7 @@ static void check_place(const se_op *op, sample_case *c, int input, const double
     double allowed = 2e-6 * fmax(fabs(expected), 1) + 4e-10 * fmax(fabs(up), fabs(down));
     if (!(fabs(got - expected) <= allowed))
         bad("%s (%s): %s of input %d at %lld: %.9g, by differences %.9g", op->name, c->text,
-                 second ? "second derivative" : "gradient", input, (long long)at, got, expected);
+            second ? "second derivative" : "gradient", input, (long long)at, got, expected);
     checked_places++;
     checked_second += second;
 }
@@ -416,6 +412,7 @@ static void check_input(const se_op *op, sample_case *c, se_tensor *target, se_t
     se_tensor *g = NULL;
     const void *grad = NULL;
     se_status s = se_grad(target, 1, &x, &g);
+    sample_hold(g);
     if (s && second)
         return; /* a fused gradient without a gradient of its own */
     ok(s, op, c);
@@ -435,14 +432,14 @@ static void grad_case_of(const se_op *op, sample_case *c, bool second)
         elements += se_type_count(&c->t[k].type);
     if (second && elements > 100)
         return;
-    int32_t scope = se_scope_open("gradient");
+    int scope = sample_open();
     se_tensor *in[SAMPLE_TENSORS], *target;
     make_inputs(c, in);
     target = target_of(op, c, in, second);
     for (int i = 0; i < c->n_in && target; i++)
         if (in[i] && c->t[c->in[i]].type.dtype == SE_F32 && !c->t[c->in[i]].no_grad)
             check_input(op, c, target, in[i], i, second);
-    se_scope_close(scope);
+    sample_close(scope);
 }
 
 static void grad_case(const se_op *op, sample_case *c)
@@ -496,7 +493,7 @@ static se_tensor *nonsense_tensor(void)
 
 static se_attr nonsense_attr(int kind)
 {
-    static const int64_t whole[] = {0,  1,  2,  3,   -1,        -2,        -3,
+    static const int64_t whole[] = {0,  1, 2,   3,    -1,        -2,        -3,
                                     -7, 6, 100, -100, INT64_MAX, INT64_MIN, (int64_t)1 << 40};
     se_attr a = {0};
     a.i = kind == SE_KIND_BOOL ? (int64_t)sample_uniform(0, 1.99) : any_of(14, whole);
@@ -527,7 +524,7 @@ static void nonsense(const se_op *op)
         attr[i] = sample_uniform(0, 1) < 0.5 && s->attr[i].has_default
                       ? s->attr[i].value
                       : nonsense_attr(s->attr[i].kind);
-    se_status status = se_call(op, n, in, attr, "nonsense", 1, out);
+    se_status status = sample_call(op, n, in, attr, 1, out);
     if (!status)
         status = se_eval(se_op_outs(op), out);
     if (status && !*se_message())
@@ -545,9 +542,9 @@ static void test_nonsense(void **state)
             continue;
         sample_dice = (uint64_t)i + 99;
         for (int k = 0; k < 400; k++) {
-            int32_t scope = se_scope_open("nonsense");
+            int scope = sample_open();
             nonsense(op);
-            se_scope_close(scope);
+            sample_close(scope);
         }
     }
     se_memory_limit(limit);
@@ -557,8 +554,8 @@ static void test_nonsense(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),   cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_threads), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_texts),      cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_threads),    cmocka_unit_test(test_rows),
         cmocka_unit_test(test_expansions), cmocka_unit_test(test_nonsense),
     };
     const struct CMUnitTest f64_tests[] = {

@@ -263,6 +263,8 @@ static int32_t inplace_place(const se_plan *p, int index)
             continue;
         const se_value *v = &p->value[se_plan_value(p, n->in[i])];
         const se_place *place = &p->place[v->place];
+        if (n->in[i].node->type[n->in[i].out].dtype != n->type[0].dtype)
+            continue; /* elements of another size: one could be written before it is read */
         if (place->arena && place->live == 1 && v->last == index && !v->kept &&
             place->bytes == (int64_t)se_type_bytes(&n->type[0]))
             return v->place;

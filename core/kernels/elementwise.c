@@ -8,8 +8,8 @@
 
 /* --- broadcasting ---
  *
- * Inputs are contiguous, so after adjacent axes are merged the innermost axis of each has stride 1 or
- * 0: a function for runs of n elements with such strides is all that an op gives. */
+ * Inputs are contiguous, so after adjacent axes are merged the innermost axis of each has stride 1
+ * or 0: a function for runs of n elements with such strides is all that an op gives. */
 
 typedef void (*run1)(int64_t n, void *o, const void *a);
 typedef void (*run2)(int64_t n, void *o, const void *a, int sa, const void *b, int sb);
@@ -65,7 +65,7 @@ static grid grid_of(const se_task *t)
 
 /* A walk over the runs of the innermost axis that cover elements [at, hi) of the output. */
 typedef struct walk {
-    int64_t at, hi, length;           /* first element and length of the present run */
+    int64_t at, hi, length;              /* first element and length of the present run */
     int64_t index[SE_MAX_RANK], from[3]; /* from: element of each input where it begins */
 } walk;
 
@@ -108,8 +108,8 @@ static void run_binary(const se_task *t, int64_t lo, int64_t hi, size_t in_size,
     const char *a = SE_IN(0), *b = SE_IN(1);
     char *o = SE_OUT(0);
     for (walk w = walk_start(&g, lo, hi); w.at < hi; walk_next(&g, &w))
-        f(w.length, o + (size_t)w.at * out_size, a + (size_t)w.from[0] * in_size,
-          (int)g.step[0][0], b + (size_t)w.from[1] * in_size, (int)g.step[1][0]);
+        f(w.length, o + (size_t)w.at * out_size, a + (size_t)w.from[0] * in_size, (int)g.step[0][0],
+          b + (size_t)w.from[1] * in_size, (int)g.step[1][0]);
 }
 
 static size_t size_of(const se_type *t)
@@ -170,8 +170,8 @@ static size_t size_of(const se_type *t)
 ARITHMETIC(add, a + b, U(a) + U(b))
 ARITHMETIC(sub, a - b, U(a) - U(b))
 ARITHMETIC(mul, a *b, U(a) * U(b))
-ARITHMETIC(maximum, a > b || a != a ? a : b, a > b ? a : b)
-ARITHMETIC(minimum, a < b || a != a ? a : b, a < b ? a : b)
+ARITHMETIC(maximum, ((a > b) | (a != a)) ? a : b, a > b ? a : b)
+ARITHMETIC(minimum, ((a < b) | (a != a)) ? a : b, a < b ? a : b)
 
 RUN2(div_real, real, real, a / b)
 SE_ROWS(div)
@@ -212,10 +212,20 @@ COMPARISON(logical_or, (a != 0) | (b != 0))
                           const T *y, int64_t sy)                                                  \
     {                                                                                              \
         if (sc && sx && sy) {                                                                      \
-            _Pragma("omp simd") for (int64_t i = 0; i < n; i++) o[i] = c[i] ? x[i] : y[i];         \
-        } else if (sc && sx) {                                                                     \
-            T b = *y;                                                                              \
-            _Pragma("omp simd") for (int64_t i = 0; i < n; i++) o[i] = c[i] ? x[i] : b;            \
+            _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                    \
+            {                                                                                      \
+                T a = x[i], b = y[i];                                                              \
+                o[i] = c[i] ? a : b;                                                               \
+            }                                                                                      \
+        } else if (sc && (sx || sy)) {                                                             \
+            const T *v = sx ? x : y;                                                               \
+            T other = sx ? *y : *x;                                                                \
+            uint8_t flip = !sx;                                                                    \
+            _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                    \
+            {                                                                                      \
+                T a = v[i];                                                                        \
+                o[i] = c[i] != flip ? a : other;                                                   \
+            }                                                                                      \
         } else {                                                                                   \
             for (int64_t i = 0; i < n; i++)                                                        \
                 o[i] = c[i * sc] ? x[i * sx] : y[i * sy];                                          \
@@ -270,7 +280,7 @@ UNARY(rsqrt, (real)1 / se_sqrt(x))
 UNARY(tanh, se_tanh(x))
 UNARY(erf, se_erf(x))
 UNARY(sigmoid, se_sigmoid(x))
-UNARY(relu, x > 0 || x != x ? x : (real)0)
+UNARY(relu, ((x > 0) | (x != x)) ? x : (real)0)
 
 #define RUN1(name, A, O, EXPR)                                                                     \
     static void name(int64_t n, void *po, const void *pa)                                          \
@@ -288,8 +298,7 @@ static void run_unary(const se_task *t, int64_t lo, int64_t hi, run1 f)
 {
     size_t from = size_of(&t->in_type[0]), to = size_of(&t->out_type[0]);
     if (lo < hi)
-        f(hi - lo, (char *)SE_OUT(0) + (size_t)lo * to,
-          (const char *)SE_IN(0) + (size_t)lo * from);
+        f(hi - lo, (char *)SE_OUT(0) + (size_t)lo * to, (const char *)SE_IN(0) + (size_t)lo * from);
 }
 
 #define UNARY_INT(name, REAL_EXPR, INT_EXPR)                                                       \

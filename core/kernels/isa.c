@@ -46,8 +46,8 @@ se_status se_isa_force(se_level level)
     return SE_OK;
 }
 
-/* The level that SEMBED_ISA names; where it names none that can run, the best, with a line that says
- * so. */
+/* The level that SEMBED_ISA names; where it names none that can run, the best, with a line that
+ * says so. */
 static se_level pick(void)
 {
     const char *name = getenv("SEMBED_ISA");

@@ -92,6 +92,7 @@ SE_ROWS(layer_norm_grad)
 /* y = exp(x - top); the sum of y. */
 static real exp_row(const real *x, real top, real *y, int64_t n)
 {
+#pragma omp simd
     for (int64_t i = 0; i < n; i++)
         y[i] = se_exp(x[i] - top);
     return se_row_sum(y, n);

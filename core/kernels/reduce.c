@@ -1,6 +1,7 @@
 /* Reductions over any set of axes. The order in which a sum is taken depends on the reduced lengths
  * alone: short runs are added in f32 lanes, their results in double; long sums are cut at fixed
- * places. So threads, blocks and neighbours change no bit, and the relative error stays near 1e-7. */
+ * places. So threads, blocks and neighbours change no bit, and the relative error stays near 1e-7.
+ */
 #include "kernels/reduce.h"
 #include "kernels/kernel.h"
 #include <string.h>
@@ -12,8 +13,8 @@ enum {
     ROWS = 64 /* rows of a column sum added in f32 before the results go to double */
 };
 
-/* What one reduction does. Accumulators are double, which holds every i32, f32 and bool; sums of i32
- * are exact up to 2^53. */
+/* What one reduction does. Accumulators are double, which holds every i32, f32 and bool; sums of
+ * i32 are exact up to 2^53. */
 typedef struct fold {
     double start;
     double (*row)(const void *x, int64_t n); /* over n <= PIECE neighbours */
@@ -114,11 +115,15 @@ SUM_INT(uint8_t)
             _Pragma("omp simd") for (int k = 0; k < LANES; k++)                                    \
             {                                                                                      \
                 T a = lane[k], b = x[i + k];                                                       \
-                lane[k] = a BETTER b || a != a ? a : b;                                            \
+                lane[k] = ((a BETTER b) | (a != a)) ? a : b;                                       \
+            }                                                                                      \
+        for (int w = LANES / 2; w > 0; w /= 2)                                                     \
+            _Pragma("omp simd") for (int k = 0; k < w; k++)                                        \
+            {                                                                                      \
+                T a = lane[k], b = lane[k + w];                                                    \
+                lane[k] = ((a BETTER b) | (a != a)) ? a : b;                                       \
             }                                                                                      \
         T a = lane[0];                                                                             \
-        for (int k = 1; k < LANES; k++)                                                            \
-            a = a BETTER lane[k] || a != a ? a : lane[k];                                          \
         for (; i < n; i++)                                                                         \
             a = a BETTER x[i] || a != a ? a : x[i];                                                \
         return (double)a;                                                                          \
@@ -133,7 +138,7 @@ SUM_INT(uint8_t)
             _Pragma("omp simd") for (int64_t j = 0; j < n; j++)                                    \
             {                                                                                      \
                 T a = part[j], b = x[r * step + j];                                                \
-                part[j] = a BETTER b || a != a ? a : b;                                            \
+                part[j] = ((a BETTER b) | (a != a)) ? a : b;                                       \
             }                                                                                      \
         for (int64_t j = 0; j < n; j++)                                                            \
             acc[j] = acc[j] BETTER(double) part[j] || acc[j] != acc[j] ? acc[j] : (double)part[j]; \
@@ -351,9 +356,18 @@ static void reduce(const se_task *t, const fold *f)
         (void)hi;                                                                                  \
         reduce(t, &folds[t->in_type[0].dtype]);                                                    \
     }
-#define SUM(T) {0, sum_row_##T, sum_columns_##T, join_sum, sizeof(T)}
-#define MAX(T, least) {least, max_row_##T, max_columns_##T, join_max, sizeof(T)}
-#define MIN(T, most) {most, min_row_##T, min_columns_##T, join_min, sizeof(T)}
+#define SUM(T)                                                                                     \
+    {                                                                                              \
+        0, sum_row_##T, sum_columns_##T, join_sum, sizeof(T)                                       \
+    }
+#define MAX(T, least)                                                                              \
+    {                                                                                              \
+        least, max_row_##T, max_columns_##T, join_max, sizeof(T)                                   \
+    }
+#define MIN(T, most)                                                                               \
+    {                                                                                              \
+        most, min_row_##T, min_columns_##T, join_min, sizeof(T)                                    \
+    }
 #define INF (1.0 / 0.0)
 
 REDUCTION(sum, SUM(real), SUM(int32_t), SUM(uint8_t))
@@ -372,16 +386,19 @@ REDUCTION(min, MIN(real, INF), MIN(int32_t, INT32_MAX), MIN(uint8_t, 1))
             best = best BETTER b || best != best ? best : b;                                       \
         }                                                                                          \
         int64_t i = 0;                                                                             \
-        while (!(x[i] == best || (best != best && x[i] != x[i])))                                  \
-            i++;                                                                                   \
+        if (best == best)                                                                          \
+            while (x[i] != best)                                                                   \
+                i++;                                                                               \
+        else                                                                                       \
+            while (x[i] == x[i])                                                                   \
+                i++;                                                                               \
         return (int32_t)i;                                                                         \
     }                                                                                              \
-    static void name##_columns_##T(const T *x, int64_t rows, int64_t step, int64_t n,              \
-                                   int32_t *o)                                                     \
+    static void name##_columns_##T(const T *x, int64_t rows, int64_t step, int64_t n, int32_t *o)  \
     {                                                                                              \
         T best[SE_REDUCE_STRIP];                                                                   \
         memcpy(best, x, sizeof(T) * (size_t)n);                                                    \
-        memset(o, 0, sizeof *o * (size_t)n);                                                       \
+        memset(o, 0, sizeof *o *(size_t)n);                                                        \
         for (int64_t r = 1; r < rows; r++)                                                         \
             for (int64_t j = 0; j < n; j++) {                                                      \
                 T v = x[r * step + j];                                                             \
@@ -424,7 +441,8 @@ ARG(argmin, int32_t, <)
             const real *f = SE_IN(0);                                                              \
             const int32_t *k = SE_IN(0);                                                           \
             if (inner == 1)                                                                        \
-                *to = is_int ? name##_row_int32_t(k + first, rows) : name##_row_real(f + first, rows); \
+                *to = is_int ? name##_row_int32_t(k + first, rows)                                 \
+                             : name##_row_real(f + first, rows);                                   \
             else if (is_int)                                                                       \
                 name##_columns_int32_t(k + first, rows, inner, n, to);                             \
             else                                                                                   \

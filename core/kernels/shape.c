@@ -51,7 +51,8 @@ static void copy_row(size_t size, int64_t n, char *o, const char *x, int64_t ste
     }
 }
 
-/* Where item i of axes [from, rank), but not `but`, begins in the source; the same in the output. */
+/* Where item i of axes [from, rank), but not `but`, begins in the source; the same in the output.
+ */
 static int64_t place(const view *v, int from, int but, int64_t i, int64_t *to)
 {
     int64_t at = 0, size = 1;
@@ -81,6 +82,23 @@ static void copy_by_rows(const view *v, size_t size, char *o, const char *x)
     }
 }
 
+/* One tile, x [n, m] with rows `from` apart to o [m, n] with rows `to` apart, by way of a buffer:
+ * rows a power of two apart share few cache sets, and would drive each other out. */
+#define TURN(T)                                                                                    \
+    static void turn_##T(int64_t n, int64_t m, T *o, int64_t to, const T *x, int64_t from)         \
+    {                                                                                              \
+        T tile[TILE][TILE + 1];                                                                    \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            for (int64_t j = 0; j < m; j++)                                                        \
+                tile[j][i] = x[i * from + j];                                                      \
+        for (int64_t j = 0; j < m; j++)                                                            \
+            memcpy(o + j * to, tile[j], sizeof(T) * (size_t)n);                                    \
+    }
+TURN(uint8_t)
+TURN(uint16_t)
+TURN(uint32_t)
+TURN(uint64_t)
+
 /* A transposition: axis `near` of the output is the innermost of the source. Done in square tiles
  * so that both sides use whole cache lines. */
 static void copy_by_tiles(const view *v, int near, size_t size, char *o, const char *x)
@@ -89,15 +107,22 @@ static void copy_by_tiles(const view *v, int near, size_t size, char *o, const c
     for (int k = 0; k < near; k++)
         across *= v->dim[k]; /* from one item of axis `near` to the next, in the output */
     int64_t tiles_n = (n + TILE - 1) / TILE, tiles_m = (m + TILE - 1) / TILE;
-    int64_t outer = v->count / n / m;
+    int64_t outer = v->count / n / m, step = v->step[0];
 #pragma omp parallel for schedule(static) if (v->count > PARALLEL)
     for (int64_t job = 0; job < outer * tiles_m * tiles_n; job++) {
         int64_t to, at = place(v, 1, near, job / (tiles_n * tiles_m), &to);
         int64_t i0 = job % tiles_n * TILE, j0 = job / tiles_n % tiles_m * TILE;
-        int64_t i1 = i0 + TILE < n ? i0 + TILE : n, j1 = j0 + TILE < m ? j0 + TILE : m;
-        for (int64_t j = j0; j < j1; j++)
-            copy_row(size, i1 - i0, o + (size_t)(to + j * across + i0) * size,
-                     x + (size_t)(at + j + i0 * v->step[0]) * size, v->step[0]);
+        int64_t wide = n - i0 < TILE ? n - i0 : TILE, high = m - j0 < TILE ? m - j0 : TILE;
+        void *p = o + (size_t)(to + j0 * across + i0) * size;
+        const void *q = x + (size_t)(at + j0 + i0 * step) * size;
+        if (size == 4)
+            turn_uint32_t(wide, high, p, across, q, step);
+        else if (size == 8)
+            turn_uint64_t(wide, high, p, across, q, step);
+        else if (size == 2)
+            turn_uint16_t(wide, high, p, across, q, step);
+        else
+            turn_uint8_t(wide, high, p, across, q, step);
     }
 }
 

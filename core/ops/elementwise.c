@@ -137,8 +137,8 @@ static void choice_grad(se_build *b, const se_rule *g)
     }
 }
 
-/* d/da a^c = c a^(c-1), 0 where c = 0; d/dc a^c = a^c log a, 0 where a = 0. The other branch is kept
- * away from its infinities, which would come back as nan. */
+/* d/da a^c = c a^(c-1), 0 where c = 0; d/dc a^c = a^c log a, 0 where a = 0. The other branch is
+ * kept away from its infinities, which would come back as nan. */
 static void pow_grad(se_build *b, const se_rule *g)
 {
     se_ref one = se_number(b, 1), zero = se_number(b, 0), a = g->x[0], c = g->x[1];
@@ -267,18 +267,16 @@ static void square_expand(se_build *b, const se_rule *g)
 }
 
 #define UNARY(NAME, DOC, SHAPE, GRAD, SAMPLE, ...)                                                 \
-    const se_op se_op_##NAME = {                                                                   \
-        .name = #NAME,                                                                             \
-        .args = "x",                                                                               \
-        .doc = DOC,                                                                                \
-        .shape = SHAPE,                                                                            \
-        .cpu_rows = SE_KERNEL(NAME),                                                               \
-        .grad = GRAD,                                                                              \
-        .sample = SAMPLE,                                                                          \
-        .rowwise = true,                                                                           \
-        .inplace = 1,                                                                              \
-        __VA_ARGS__                                                                                \
-    }
+    const se_op se_op_##NAME = {.name = #NAME,                                                     \
+                                .args = "x",                                                       \
+                                .doc = DOC,                                                        \
+                                .shape = SHAPE,                                                    \
+                                .cpu_rows = SE_KERNEL(NAME),                                       \
+                                .grad = GRAD,                                                      \
+                                .sample = SAMPLE,                                                  \
+                                .rowwise = true,                                                   \
+                                .inplace = 1,                                                      \
+                                __VA_ARGS__}
 #define ANY "x:f32[2x3]; x:f32[]; x:f32[0]; x:f32[301x167]@-6..6"
 #define POSITIVE "x:f32[2x3]@0.1..3; x:f32[]@1..2; x:f32[0]; x:f32[301x167]@0.01..50"
 
@@ -291,8 +289,7 @@ UNARY(tanh, "hyperbolic tangent of each element", unary_f32_shape, tanh_grad, AN
 UNARY(erf, "error function of each element", unary_f32_shape, erf_grad, ANY);
 UNARY(abs, "absolute value of each element", unary_shape, abs_grad, ANY "; x:i32[7]@-5..5");
 UNARY(sign, "-1, 0 or 1: the sign of each element", unary_shape, no_grad, ANY "; x:i32[7]@-5..5");
-UNARY(relu, "x where x is above 0, else 0", unary_f32_shape, relu_grad, ANY,
-      .expand = relu_expand);
+UNARY(relu, "x where x is above 0, else 0", unary_f32_shape, relu_grad, ANY, .expand = relu_expand);
 UNARY(sigmoid, "1 / (1 + e^-x)", unary_f32_shape, sigmoid_grad, ANY, .expand = sigmoid_expand);
 
 const se_op se_op_square = {
@@ -357,9 +354,10 @@ const se_op se_op_cast = {
     .shape = cast_shape,
     .cpu_rows = SE_KERNEL(cast),
     .grad = cast_grad,
-    .sample = "x:f32[2x3] dtype=bf16 -grad; x:f32[2x3] dtype=f32; x:f32[301x167]@-90..90 dtype=i32; "
-              "x:i32[5x7]@-9..9 dtype=f32; x:bool[6] dtype=f32; x:bf16[6] dtype=i32; "
-              "x:i32[6] dtype=bool; x:f32[0x2] dtype=bool; x:f32[301x167] dtype=bf16 -grad",
+    .sample =
+        "x:f32[2x3] dtype=bf16 -grad; x:f32[2x3] dtype=f32; x:f32[301x167]@-90..90 dtype=i32; "
+        "x:i32[5x7]@-9..9 dtype=f32; x:bool[6] dtype=f32; x:bf16[6] dtype=i32; "
+        "x:i32[6] dtype=bool; x:f32[0x2] dtype=bool; x:f32[301x167] dtype=bf16 -grad",
     .bf16 = true,
     .rowwise = true,
     .inplace = 1,

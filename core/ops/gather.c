@@ -61,9 +61,10 @@ const se_op se_op_take = {
     .cpu = SE_KERNEL(take),
     .check = take_check,
     .grad = take_grad,
-    .sample = "x:f32[4x3] ids:i32[5]@0..4; x:f32[4] ids:i32[2x3]@0..4; x:f32[4x2x2] ids:i32[]@0..4; "
-              "x:i32[4x3] ids:i32[2]@0..4; x:bool[4] ids:i32[2]@0..4; x:f32[4x3] ids:i32[0]; "
-              "x:bf16[4x3] ids:i32[2]@0..4; x:f32[40x167] ids:i32[301]@0..40",
+    .sample =
+        "x:f32[4x3] ids:i32[5]@0..4; x:f32[4] ids:i32[2x3]@0..4; x:f32[4x2x2] ids:i32[]@0..4; "
+        "x:i32[4x3] ids:i32[2]@0..4; x:bool[4] ids:i32[2]@0..4; x:f32[4x3] ids:i32[0]; "
+        "x:bf16[4x3] ids:i32[2]@0..4; x:f32[40x167] ids:i32[301]@0..40",
     .bf16 = true,
 };
 
@@ -142,8 +143,9 @@ static void scatter_add_grad(se_build *b, const se_rule *g)
 const se_op se_op_scatter_add = {
     .name = "scatter_add",
     .args = "x ids rows:int skip:int=-1",
-    .doc = "sums of rows of x by id: result[r] is the sum of x[i] where ids[i] = r; id `skip` is left "
-           "out",
+    .doc =
+        "sums of rows of x by id: result[r] is the sum of x[i] where ids[i] = r; id `skip` is left "
+        "out",
     .shape = scatter_add_shape,
     .cpu = SE_KERNEL(scatter_add),
     .check = scatter_add_check,

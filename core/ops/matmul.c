@@ -70,8 +70,8 @@ static se_status matmul_shape(const se_shape *s)
         return SE_SHAPE_FAIL(s, "%s%s times %s%s: inner sizes %lld and %lld differ", a, ta, c, tb,
                              (long long)z.k_a, (long long)z.k_b);
     if (!z.fits)
-        return SE_SHAPE_FAIL(s, "%s%s times %s%s: the axes before the last two do not fit", a, ta, c,
-                             tb);
+        return SE_SHAPE_FAIL(s, "%s%s times %s%s: the axes before the last two do not fit", a, ta,
+                             c, tb);
     se_type t = z.lead;
     if (x->rank > 1)
         t.dim[t.rank++] = z.m;
@@ -231,12 +231,14 @@ static se_status linear_shape(const se_shape *s)
     if (status)
         return status;
     if (x->rank < 1 || se_type_last(x) != w->dim[1])
-        return SE_SHAPE_FAIL(s, "x and weight do not fit: %s and %s: the last axis of both is wanted "
-                                "equal",
+        return SE_SHAPE_FAIL(s,
+                             "x and weight do not fit: %s and %s: the last axis of both is wanted "
+                             "equal",
                              se_type_print(x, a), se_type_print(w, c));
     if (bias->dtype != SE_NONE && bias->dim[0] != w->dim[0])
-        return SE_SHAPE_FAIL(s, "weight and bias do not fit: %s and %s: the first axis of both is "
-                                "wanted equal",
+        return SE_SHAPE_FAIL(s,
+                             "weight and bias do not fit: %s and %s: the first axis of both is "
+                             "wanted equal",
                              se_type_print(w, a), se_type_print(bias, c));
     s->out[0] = se_type_make(SE_F32, x->rank, x->dim);
     s->out[0].dim[x->rank - 1] = w->dim[0];

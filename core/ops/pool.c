@@ -56,6 +56,7 @@ const se_op se_op_mean_pool = {
     .check = pool_check,
     .grad = pool_rule,
     .expand = pool_expand,
+    .texts = 2,
     .sample = "x:f32[8x5] starts:i32[4]=0,2,2,7; x:f32[3x2] starts:i32[1]=0; "
               "x:f32[89x768] starts:i32[5]=0,20,41,80,89",
 };

@@ -1,5 +1,5 @@
-/* Reductions over axes: sums, extremes, their places. The order of additions is fixed by the reduced
- * lengths alone (core/kernels/reduce.c). */
+/* Reductions over axes: sums, extremes, their places. The order of additions is fixed by the
+ * reduced lengths alone (core/kernels/reduce.c). */
 #include "op.h"
 
 #include "kernels/reduce.h"
@@ -197,8 +197,7 @@ REDUCTION(max, max, "the largest element over axes; equal ones share the gradien
                              "x:f32[0x3] axes={1}",
           .grad = extreme_grad);
 REDUCTION(min, min, "the smallest element over axes; equal ones share the gradient evenly",
-          extreme_shape,
-          AXES_SAMPLE("f32") "; x:i32[3x4]@-9..9 axes={0}", .grad = extreme_grad);
+          extreme_shape, AXES_SAMPLE("f32") "; x:i32[3x4]@-9..9 axes={0}", .grad = extreme_grad);
 REDUCTION(all, min, "true where every element over the axes is true", bool_shape,
           "x:bool[3x4] axes={1}; x:bool[3x4]; x:bool[301x167] axes={0}; x:bool[0x2] axes={0}");
 REDUCTION(any, max, "true where an element over the axes is true", bool_shape,

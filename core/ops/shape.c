@@ -50,7 +50,8 @@ static se_status reshape_shape(const se_shape *s)
         if (t.dim[i] >= 0)
             known *= t.dim[i];
         else if (open >= 0)
-            return SE_SHAPE_FAIL(s, "two sizes are left open (-1): axes %d and %d", open + 1, i + 1);
+            return SE_SHAPE_FAIL(s, "two sizes are left open (-1): axes %d and %d", open + 1,
+                                 i + 1);
         else
             open = i;
     }
@@ -79,8 +80,9 @@ const se_op se_op_reshape = {
     .doc = "the same elements in another shape; one size may be -1: what is left",
     .shape = reshape_shape,
     .grad = reshape_grad,
-    .sample = "x:f32[2x6] dims={3,4}; x:f32[2x6] dims={-1}; x:f32[] dims={1,1}; x:i32[6] dims={2,-1}; "
-              "x:f32[0x3] dims={3,0}; x:bf16[4] dims={2,2}; x:f32[301x168] dims={-1,12} -rows",
+    .sample =
+        "x:f32[2x6] dims={3,4}; x:f32[2x6] dims={-1}; x:f32[] dims={1,1}; x:i32[6] dims={2,-1}; "
+        "x:f32[0x3] dims={3,0}; x:bf16[4] dims={2,2}; x:f32[301x168] dims={-1,12} -rows",
     .bf16 = true,
     .rowwise = true, /* where the first axis keeps its size */
     .alias = true,
@@ -233,7 +235,8 @@ static se_status broadcast_to_shape(const se_shape *s)
             return SE_SHAPE_FAIL(s, "size %lld of axis %d: 0 or more is wanted",
                                  (long long)t.dim[i], i + 1);
     if (!se_type_broadcast(&s->in[0], &t, &both) || !se_shape_same_dims(&both, &t))
-        return SE_SHAPE_FAIL(s, "%s cannot be stretched to %s: axes must be equal or 1, from the last",
+        return SE_SHAPE_FAIL(s,
+                             "%s cannot be stretched to %s: axes must be equal or 1, from the last",
                              se_type_print(&s->in[0], from), se_type_print(&t, to));
     s->out[0] = t;
     return SE_OK;
@@ -352,7 +355,8 @@ static se_status concat_shape(const se_shape *s)
             fits = i == axis || s->in[k].dim[i] == t.dim[i];
         if (!fits)
             return SE_SHAPE_FAIL(s, "%s and %s differ in more than axis %d",
-                                 se_type_print(&s->in[0], a), se_type_print(&s->in[k], c), axis + 1);
+                                 se_type_print(&s->in[0], a), se_type_print(&s->in[k], c),
+                                 axis + 1);
         t.dim[axis] += s->in[k].dim[axis];
     }
     s->out[0] = t;
@@ -366,8 +370,8 @@ static void concat_grad(se_build *b, const se_rule *g)
         const se_type *x = se_ref_type(g->x[k]);
         int axis = from_end(g->attr[0].i, x->rank);
         if (g->want[k])
-            g->dx[k] = OP(b, slice, ATTRS(SE_INT(axis), SE_INT(at), SE_INT(at + x->dim[axis])),
-                          g->dy[0]);
+            g->dx[k] =
+                OP(b, slice, ATTRS(SE_INT(axis), SE_INT(at), SE_INT(at + x->dim[axis])), g->dy[0]);
         at += x->dim[axis];
     }
 }

@@ -52,8 +52,9 @@ function checkpoint.prepare(out, resume)
   if path and state.finished then
     io.stderr:write(('%s holds a finished run: it is now %s\n'):format(out, files.aside(out)))
   elseif path or files.exists(log) then
+    local line = path and state.command:gsub(' resume=auto', '') .. ' resume=auto'
     fail.raise('%s holds an unfinished run: go on with\n  %s\nor take another out=', out,
-      run.line { resume = 'auto' })
+      line or run.line { resume = 'auto' })
   end
   files.make_folder(out)
 end

@@ -6,7 +6,15 @@
 local ffi = require 'ffi'
 local fail = require 'sembed.fail'
 
-ffi.cdef(require('sembed.host').embedded 'cdef')
+-- Pointers to handles stand in C arrays (`ins`) that the collector does not look into: what keeps a
+-- handle alive until the C call is its slot on the interpreter's stack. Compiled code drops slots
+-- that are not read again, so nothing that fills such an array is compiled (op.lua and graph.lua
+-- say the same), and no call that uses one is a tail call out of the frame that holds the handles.
+jit.off(true, true)
+
+-- Enums become plain integers: LuaJIT would box the status of each call.
+local declarations = require('sembed.host').embedded 'cdef'
+ffi.cdef((declarations:gsub('typedef enum (%w+) (%b{}) %1;', 'enum %2; typedef int32_t %1;')))
 local C = ffi.C
 
 local core = {
@@ -26,13 +34,14 @@ local core = {
 }
 for name, id in pairs(core.dtypes) do core.dtype_names[tonumber(id)] = name end
 
-local INTERRUPTED, MEMORY = C.SE_ERR_INTERRUPTED, C.SE_ERR_MEMORY
+local OK, INTERRUPTED, MEMORY = C.SE_OK, C.SE_ERR_INTERRUPTED, C.SE_ERR_MEMORY
+local place = fail.place
 
 -- --- status ---
 
 -- Raises a failed call's message at the recipe's line.
 function core.check(status)
-  if status == C.SE_OK then return end
+  if status == OK then return end
   if status == INTERRUPTED then fail.stop('interrupted') end
   fail.raise('%s', ffi.string(C.se_message()))
 end
@@ -86,6 +95,9 @@ function core.share(t)
   core.check(C.se_tensor_share(t.c, one))
   return own(one[0])
 end
+
+-- Called after the last use of memory that belongs to t: until then t is not collected.
+function core.hold() end
 
 function core.release(t)
   free_handle(t.c)
@@ -181,14 +193,28 @@ local function set_default(attr, into)
   end
 end
 
-local function attribute(name, attr, value, into)
-  ffi.fill(into, ffi.sizeof(into))
-  if value ~= nil then
-    set[attr.kind](name, attr, value, into)
-  elseif attr.default ~= nil then
-    set_default(attr, into)
-  else
-    wrong(name, '%s is missing', attr.name)
+local function defaults_of(spec)
+  local all = ffi.new 'se_attr[8]'
+  for i, attr in ipairs(spec.signature.attrs) do
+    if attr.default ~= nil then set_default(attr, all[i - 1]) end
+  end
+  return all
+end
+
+local attr_size = ffi.sizeof 'se_attr'
+
+-- The attributes of a call: the defaults where no value came.
+local function fill_attributes(spec, values)
+  spec.defaults = spec.defaults or defaults_of(spec)
+  local wanted = spec.signature.attrs
+  ffi.copy(attrs, spec.defaults, #wanted * attr_size)
+  for i = 1, #wanted do
+    local attr, value = wanted[i], values[i]
+    if value ~= nil then
+      set[attr.kind](spec.name, attr, value, attrs[i - 1])
+    elseif attr.default == nil then
+      wrong(spec.name, '%s is missing', attr.name)
+    end
   end
 end
 
@@ -199,42 +225,53 @@ local function number(value)
   return one[0]
 end
 
-local function input(name, tensor, value)
-  if type(value) == 'cdata' and ffi.istype(handle, value) then return value.c end
+local istype = ffi.istype
+
+local function input(spec, i, value)
+  if type(value) == 'cdata' and istype(handle, value) then return value.c end
   if type(value) == 'number' then return number(value) end
+  local names = spec.signature.tensors
+  local tensor = names[i] or names[#names]
   if value == nil or value == false then
     if tensor.optional then return nil end
-    wrong(name, '%s is missing', tensor.name)
+    wrong(spec.name, '%s is missing', tensor.name)
   end
   -- A packed text stands for its starts: se.mean_pool(model(text), text).
   if tensor.name == 'starts' and type(value) == 'table' and value.starts then
     return value.starts.c
   end
-  wrong(name, '%s must be a tensor or a number: %s came', tensor.name, type(value))
+  wrong(spec.name, '%s must be a tensor or a number: %s came', tensor.name, type(value))
 end
 
--- Applies the op; `tensors` has n entries (nil where one is left out), `values` the attributes by
--- position, nil for the default. Returns one handle for each output.
-function core.apply(spec, tensors, n, values)
-  local signature, name = spec.signature, spec.name
-  local n_named = #signature.tensors
-  for i = 1, n do
-    ins[i - 1] = input(name, signature.tensors[i < n_named and i or n_named], tensors[i])
-  end
-  for i, attr in ipairs(signature.attrs) do attribute(name, attr, values[i], attrs[i - 1]) end
-  local file, line = fail.place()
+-- `...` are the inputs: they stay on the stack while C uses them.
+local function call(spec, n, ...) -- luacheck: ignore 212
+  local file, line = place()
   local status = C.se_call(spec.op, n, ins, attrs, file, line or 0, outs)
   if status == MEMORY then
     collectgarbage()
     collectgarbage()
     status = C.se_call(spec.op, n, ins, attrs, file, line or 0, outs)
   end
-  drop_numbers()
-  if status ~= C.SE_OK then core.check(status) end
+  if n_numbers > 0 then drop_numbers() end
+  if status ~= OK then core.check(status) end
   if spec.n_out == 1 then return own(outs[0]) end
   local results = {}
   for i = 1, spec.n_out do results[i] = own(outs[i - 1]) end
   return unpack(results, 1, spec.n_out)
+end
+
+-- Applies the op; `tensors` has n entries (nil where one is left out), `values` the attributes by
+-- position, nil for the default. Returns one handle for each output.
+function core.apply(spec, tensors, n, values)
+  for i = 1, n do ins[i - 1] = input(spec, i, tensors[i]) end
+  if spec.signature.attrs[1] then fill_attributes(spec, values) end
+  return call(spec, n, tensors)
+end
+
+-- The same for two tensors and no attributes: most of the calls of a model.
+function core.apply2(spec, a, b)
+  ins[0], ins[1] = input(spec, 1, a), input(spec, 2, b)
+  return call(spec, 2, a, b)
 end
 
 -- The op table: { {name, doc, args, outs, n_out, internal, composite, op} ... }

@@ -4,6 +4,8 @@ local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local make = require 'sembed.make'
 
+jit.off(true, true) -- see ffi.lua
+
 local C = core.C
 local graph = {}
 

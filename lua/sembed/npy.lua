@@ -37,6 +37,7 @@ function Writer:add(x)
   fail.unless(#shape == 2 and shape[2] == self.dims, 'npy: rows of %d numbers are wanted',
     self.dims)
   self:put(core.text(data, 4 * shape[1] * shape[2]))
+  core.hold(x)
   self.rows = self.rows + shape[1]
 end
 

@@ -8,9 +8,11 @@ local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local signature = require 'sembed.signature'
 
+jit.off(true, true) -- see ffi.lua
+
 local op = { specs = {}, functions = {}, names = {} }
 
-local is_tensor, apply = core.is_tensor, core.apply
+local is_tensor, apply, apply2 = core.is_tensor, core.apply, core.apply2
 
 -- A plain table with a key that is no position holds options by name; a packed text does not.
 local function is_options(value)
@@ -117,11 +119,25 @@ local function make_many(spec)
   end
 end
 
+-- Arithmetic: two tensors or numbers and nothing else.
+local function make_binary(spec)
+  return function(a, b, ...)
+    if not spec.signature then ready(spec) end
+    if select('#', ...) > 0 then return (call(spec, 2 + select('#', ...), { a, b, ... })) end
+    return (apply2(spec, a, b))
+  end
+end
+
+local function maker(spec)
+  if spec.n_out > 1 then return make_many end
+  return spec.args == 'x y' and make_binary or make
+end
+
 for _, spec in ipairs(core.op_table()) do
   if not spec.internal then
     op.specs[spec.name] = spec
     op.names[#op.names + 1] = spec.name
-    op.functions[spec.name] = spec.n_out == 1 and make(spec) or make_many(spec)
+    op.functions[spec.name] = maker(spec)(spec)
   end
 end
 table.sort(op.names)

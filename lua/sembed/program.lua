@@ -178,8 +178,9 @@ local function status_of(problem)
     return 128 + (number > 0 and number or 2)
   end
   local text = tostring(problem)
-  io.stderr:write('sembed: ', text, '\n')
-  return number > 0 and text:match 'interrupted$' and 128 + number or 1
+  local interrupted = number > 0 and text:match 'interrupted$'
+  io.stderr:write('sembed: ', interrupted or text, '\n')
+  return interrupted and 128 + number or 1
 end
 
 local function main(args)

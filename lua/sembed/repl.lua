@@ -3,7 +3,6 @@
 -- command, Ctrl-D leaves. Without a terminal: no prompt, and the first error ends it with status 1.
 
 local core = require 'sembed.ffi'
-local fail = require 'sembed.fail'
 local host = require 'sembed.host'
 
 local HISTORY = os.getenv 'HOME' and os.getenv 'HOME' .. '/.sembed_history'
@@ -41,7 +40,8 @@ end
 
 local function report(problem)
   io.stdout:flush()
-  io.stderr:write(tostring(problem), '\n')
+  local text = tostring(problem)
+  io.stderr:write(text:match 'interrupted$' or text, '\n')
 end
 
 local function evaluate(text, env)
@@ -49,6 +49,7 @@ local function evaluate(text, env)
   local chunk, why = compile(keep_locals((text:gsub(';%s*$', ''))))
   if not chunk then return false, why end
   setfenv(chunk, env)
+  jit.off(chunk, true) -- Ctrl-C stops loops of the interpreter, not compiled ones
   local results = { n = 0 }
   local ok, problem = xpcall(function()
     local function pack(...) results = { n = select('#', ...), ... } end
@@ -69,23 +70,37 @@ local function run_text(text, env, clean_up)
   local ok, problem = evaluate(text, env)
   if not ok then
     clean_up()
-    report(fail.is_stop(problem) and 'interrupted' or problem)
+    report(problem)
   end
   return ok
 end
 
--- Reads lines until they are a whole command; nil at the end of input.
+-- Reads lines until they are a whole command; nil at the end of input, nil and true for one that
+-- was dropped.
 local function read_command(read)
-  local text = read('> ')
-  if not text then return nil end
+  local text, dropped = read('> ')
+  if not text then return nil, dropped end
   while not text:match '^%s*%?' do
     local chunk, _, incomplete = compile(keep_locals((text:gsub(';%s*$', ''))))
     if chunk or not incomplete then break end
-    local more = read('>> ')
+    local more, stopped = read('>> ')
+    if stopped then return nil, true end
     if not more then break end
     text = text .. '\n' .. more
   end
   return text
+end
+
+-- Ctrl-C while a line is typed drops what was typed: the line comes back as nil, and true.
+local function type_line(prompt)
+  core.C.se_interrupt_clear()
+  core.C.se_interrupt_defer(true)
+  local line = host.read_line(prompt)
+  core.C.se_interrupt_defer(false)
+  if not core.C.se_interrupted() then return line end
+  core.C.se_interrupt_clear()
+  print()
+  return nil, true
 end
 
 local function from_terminal(env, clean_up)
@@ -94,9 +109,9 @@ local function from_terminal(env, clean_up)
   print '? for help, Ctrl-D to leave'
   if HISTORY then host.history('read', HISTORY) end
   while true do
-    local text = read_command(host.read_line)
-    if not text then break end
-    if text:match '%S' then
+    local text, dropped = read_command(type_line)
+    if not text and not dropped then break end
+    if text and text:match '%S' then
       host.history('add', text)
       if HISTORY then host.history('write', HISTORY) end
       run_text(text, env, clean_up)

@@ -52,7 +52,7 @@ end
 local strings = core.typeof 'const char *[?]'
 local handles = core.typeof 'se_tensor *[?]'
 
--- names and tensors: two lists; metadata: texts by key.
+-- names and tensors: two lists; metadata: texts by key. (jit.off: see ffi.lua.)
 function safetensors.save(path, names, tensors, metadata)
   local n, keys = #names, {}
   for key in pairs(metadata or {}) do keys[#keys + 1] = key end
@@ -63,5 +63,6 @@ function safetensors.save(path, names, tensors, metadata)
   for i, key in ipairs(keys) do c_keys[i - 1], c_values[i - 1] = key, metadata[key] end
   core.check(C.se_safetensors_write(path, n, c_names, c_tensors, #keys, c_keys, c_values))
 end
+jit.off(safetensors.save)
 
 return safetensors

@@ -58,7 +58,9 @@ function show.tensor(t)
   if #dims == 0 then return ('%s %s'):format(shape_text(t), element_text(read(0))) end
   local head = shape_text(t)
   if n > 0 and dtype ~= 'bool' then head = head .. ' ' .. summary(read, n) end
-  return head .. '\n' .. axis_text(read, dims, 1, 0)
+  local text = head .. '\n' .. axis_text(read, dims, 1, 0)
+  core.hold(t)
+  return text
 end
 
 local function key_text(key)

@@ -59,7 +59,7 @@ end
 
 local data_box = core.new 'const void *[1]'
 
--- Pointer to the elements, dims and dtype; the pointer lives as long as t.
+-- Pointer to the elements, dims and dtype; the pointer lives as long as t (core.hold).
 local function read(t, varying)
   local dims, dtype = methods.shape(t), methods.dtype(t)
   core.retry(C.se_tensor_data, t.c, varying or false, data_box)
@@ -81,7 +81,9 @@ tensor.lua_value = lua_value
 function methods.item(t, varying)
   local data, dims, dtype = read(t, varying)
   fail.unless(count(dims) == 1, 'item: the tensor has %d elements, one is wanted', count(dims))
-  return lua_value(data, 0, dtype)
+  local value = lua_value(data, 0, dtype)
+  core.hold(t)
+  return value
 end
 
 local function nest(data, dims, dtype, axis, at)
@@ -95,13 +97,17 @@ end
 -- Nested Lua lists; `varying` true reads this shard's part of a varying tensor.
 function methods.totable(t, varying)
   local data, dims, dtype = read(t, varying)
-  return nest(data, dims, dtype, 1, 0)
+  local list = nest(data, dims, dtype, 1, 0)
+  core.hold(t)
+  return list
 end
 
 -- The elements as they lie in memory.
 function methods.bytes(t, varying)
   local data, dims, dtype = read(t, varying)
-  return core.text(data, count(dims) * core.sizeof(make.element[dtype]))
+  local bytes = core.text(data, count(dims) * core.sizeof(make.element[dtype]))
+  core.hold(t)
+  return bytes
 end
 
 function methods.t(x) return (x:transpose()) end

@@ -47,6 +47,7 @@ function Tokenizer:batch(texts, length, with_offsets)
     with_offsets or false, self.scratch))
   return self.scratch
 end
+jit.off(Tokenizer.batch) -- see ffi.lua
 
 -- A list of texts -> packed text (text.lua); .texts_cut says how many were cut to `length`.
 function Tokenizer:pack(texts, length)

@@ -26,7 +26,7 @@ local current -- the run whose loop is open
 
 -- --- what is shown ---
 
-local function share_line(self, record)
+local function progress_line(self, record)
   local parts = { ('step %d/%d'):format(record.step, self.steps) }
   local function add(format, value)
     if type(value) == 'number' then parts[#parts + 1] = format:format(value) end
@@ -117,7 +117,7 @@ local function batch_of(self)
   for i, name in ipairs(self.parts.data.columns) do
     local text = columns[name]
     tokens = tokens + text.tokens
-    batch[name] = text:with_key(self.cfg.seed, self.step, i - 1, first):vary(B)
+    batch[name] = text:with_key(self.seed, self.step, i - 1, first):vary(B)
   end
   self.tokens = tokens
   return batch
@@ -137,7 +137,6 @@ local function finish(self)
 end
 
 local function next_step(self)
-  if current ~= self then fail.raise('train.steps: this loop was left') end
   if self.scope then close_step(self) end
   if self.step == self.steps then
     finish(self)
@@ -150,16 +149,13 @@ end
 -- --- the loop ---
 
 local function open_log(self)
-  local path = self.out and self.out .. '/log.jsonl'
-  return log.open(path, function(record)
-    progress.line(share_line(self, record), record.step == self.first or record.step == self.steps)
+  return log.open(self.out and self.out .. '/log.jsonl', function(record)
+    local edge = record.step == self.first or record.step == self.steps
+    progress.line(progress_line(self, record), edge)
   end)
 end
 
-local function start(self, resume)
-  if not self.out then return end
-  local path, state = checkpoint.prepare(self.out, resume)
-  if not path then return end
+local function restore(self, path, state)
   checkpoint.restore(path, state, self.cfg, self.parts)
   local written = self.out .. '/log.jsonl'
   if files.exists(written) then files.cut(written, state.log_bytes) end
@@ -167,26 +163,39 @@ local function start(self, resume)
   io.stderr:write(('going on after step %d, from %s\n'):format(state.step, path))
 end
 
--- parts: model and adam (or optimizer = ...), which saves hold.
+-- The first call of the iterator: until then nothing is changed, so that a recipe can look at the
+-- model as it is before the training.
+local function begin(self, path, state)
+  train.abandon()
+  if path then restore(self, path, state) end
+  self.first = self.step + 1
+  self.log = open_log(self)
+  self.began = tonumber(C.se_seconds())
+  current = self
+  C.se_interrupt_defer(true)
+end
+
+-- parts: model and adam (or optimizer = ...), which saves hold. An out folder that cannot be used
+-- is refused at once.
 function train.steps(data, cfg, parts)
   parts = parts or {}
-  train.abandon()
   for _, key in ipairs { 'steps', 'batch' } do
     fail.unless(type(cfg[key]) == 'number' and cfg[key] >= 1 and cfg[key] % 1 == 0,
       'train.steps: %s=%s: a count is wanted', key, tostring(cfg[key]))
   end
   local out = rawget(cfg, 'out')
   local self = {
-    cfg = cfg, steps = cfg.steps, step = 0, out = out ~= '' and out or nil,
+    cfg = cfg, steps = cfg.steps, step = 0, seed = rawget(cfg, 'seed') or 1,
+    out = out ~= '' and out or nil,
     parts = { data = data, model = parts.model, optimizer = parts.adam or parts.optimizer },
   }
-  start(self, rawget(cfg, 'resume') or '')
-  self.first = self.step + 1
-  self.log = open_log(self)
-  self.began = tonumber(C.se_seconds())
-  current = self
-  C.se_interrupt_defer(true)
-  return next_step, self
+  local path, state
+  if self.out then path, state = checkpoint.prepare(self.out, rawget(cfg, 'resume') or '') end
+  return function()
+    if not self.first then begin(self, path, state) end
+    if current ~= self then fail.raise('train.steps: this loop was left') end
+    return next_step(self)
+  end
 end
 
 -- Values of this step for the log and the progress line: numbers and tensors by name.
