@@ -54,7 +54,8 @@ se_ref se_op_apply(se_build *b, const se_op *op, const se_attr *attr, int n_in, 
         return out[0];
     const se_signature *sig = se_op_signature(op);
     se_ref padded[SE_MAX_INPUTS] = {{0}};
-    memcpy(padded, in, sizeof *in * (size_t)n_in);
+    if (n_in > 0)
+        memcpy(padded, in, sizeof *in * (size_t)n_in);
     for (int i = 0; i < n_in && i < sig->n_required; i++)
         if (!in[i].node)
             return out[0];

@@ -176,8 +176,7 @@ static int start(lua_State *L)
 int main(int argc, char **argv)
 {
     (void)argc;
-    /* libgomp reads its waiting policy when it is loaded: busy waiting would slow down neighbours.
-     */
+    /* libgomp reads its waiting policy when it is loaded; busy waiting slows down neighbours. */
     if (!getenv("OMP_WAIT_POLICY") && setenv("OMP_WAIT_POLICY", "passive", 1) == 0)
         execv("/proc/self/exe", argv);
     state = luaL_newstate();

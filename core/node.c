@@ -266,10 +266,28 @@ static void set_varying(const se_op *op, int n_in, const se_type *in, int n_out,
         }
     for (int i = 0; i < n_out; i++) {
         out[i].varying = varying;
-        out[i].rows = varying && op->rowwise && out[i].rank && out[i].dim[0] == local ? rows : 0;
+        if (op->rowwise && out[i].rank && out[i].dim[0] == local)
+            out[i].rows = rows;
+        if (!varying)
+            out[i].rows = 0;
     }
     if (varying && op->texts)
         out[0].rows = in[op->texts - 1].rows;
+}
+
+/* Sizes that only an op could make: broadcasting a few numbers over huge axes. */
+static se_status check_sizes(const se_op *op, int n_out, const se_type *out)
+{
+    char text[SE_TYPE_TEXT];
+    for (int i = 0; i < n_out; i++) {
+        double bytes = (double)se_dtype_size(out[i].dtype);
+        for (int k = 0; k < out[i].rank; k++)
+            bytes *= (double)out[i].dim[k];
+        if (bytes > 1e15)
+            return se_fail(SE_ERR_MEMORY, "%s: the result would be %s: %.3g bytes", op->name,
+                           se_type_print(&out[i], text), bytes);
+    }
+    return SE_OK;
 }
 
 static bool has_kernel(const se_op *op)
@@ -336,6 +354,8 @@ static se_status make_node(const se_op *op, int n_in, const se_ref *in, const se
         in_type[i] = rewritten[i].node ? rewritten[i].node->type[rewritten[i].out]
                                        : (se_type){.dtype = SE_NONE};
     se_status s = op->shape(&(se_shape){op, n_in, in_type, own, out_type});
+    if (!s)
+        s = check_sizes(op, n_out, out_type);
     if (s)
         return s;
     set_varying(op, n_in, in_type, n_out, out_type);

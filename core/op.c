@@ -240,8 +240,8 @@ se_status se_axis(const se_shape *s, int64_t axis, int rank, int *out)
 {
     if (axis >= rank || axis < -rank)
         return SE_SHAPE_FAIL(s, "no axis %lld: the tensor has %d %s",
-                             (long long)(axis < 0 ? axis : axis + 1), rank,
-                             rank == 1 ? "axis" : "axes");
+                             axis < 0 ? (long long)axis : (long long)axis + (axis < INT64_MAX),
+                             rank, rank == 1 ? "axis" : "axes");
     *out = (int)(axis < 0 ? axis + rank : axis);
     return SE_OK;
 }

@@ -83,7 +83,7 @@ static result compute_outputs(const se_op *op, const sample_case *c, se_tensor *
     return r;
 }
 
-/* Leaves for the case; the caller closes the scope. */
+/* Leaves for the case; the caller frees them. */
 static void make_inputs(const sample_case *c, se_tensor **in)
 {
     for (int i = 0; i < c->n_in; i++)

@@ -53,6 +53,8 @@ static se_status reduced_shape(const se_shape *s, se_dtype dtype, bool need_elem
         if (!reduced || s->attr[1].i)
             t.dim[t.rank++] = reduced ? 1 : s->in[0].dim[i];
     }
+    if (!(mask & 1)) /* a row of the result comes from a row of x */
+        t.rows = s->in[0].rows;
     s->out[0] = t;
     return SE_OK;
 }
@@ -96,6 +98,8 @@ static se_status arg_shape(const se_shape *s)
     for (int i = 0; i < s->in[0].rank; i++)
         if (i != axis)
             t.dim[t.rank++] = s->in[0].dim[i];
+    if (axis > 0)
+        t.rows = s->in[0].rows;
     s->out[0] = t;
     return SE_OK;
 }

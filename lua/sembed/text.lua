@@ -95,7 +95,9 @@ function text.of_ids(lists, pad)
   end
   local batch = core.new 'se_token_batch'
   batch.n, batch.total, batch.ids, batch.starts, batch.cuts = n, total, ids, starts, cuts
-  return text.pack(batch, pad or 1)
+  local packed = text.pack(batch, pad or 1)
+  core.hold(ids, starts, cuts) -- the struct's pointers alone do not keep them
+  return packed
 end
 
 return text
