@@ -320,7 +320,7 @@ static se_status convert_inputs(const se_op *op, int n_in, const se_ref *in, con
     bool convert = any_bf16 && !op->bf16;
     *back = convert && !any_f32;
     se_dtype common = op->promote ? common_dtype(n_in, in) : SE_NONE;
-    if (convert && common == SE_BF16)
+    if ((convert && common == SE_BF16) || (op->floats && (common == SE_I32 || common == SE_BOOL)))
         common = SE_F32;
     for (int i = 0; i < n_in; i++) {
         if (!in[i].node)
@@ -328,7 +328,8 @@ static se_status convert_inputs(const se_op *op, int n_in, const se_ref *in, con
         se_dtype want = in[i].node->type[in[i].out].dtype;
         if (op->promote)
             want = common;
-        else if (convert && want == SE_BF16)
+        else if ((convert && want == SE_BF16) ||
+                 (op->floats && (want == SE_I32 || want == SE_BOOL)))
             want = SE_F32;
         se_status s = as_dtype(in[i], want, file, line, &use[i]);
         if (s)

@@ -153,6 +153,7 @@ struct se_op {
     const char *sample; /* what the generic tests draw: see tests/test_ops.c */
     bool promote; /* bring all tensors to one dtype first (bool < i32 < bf16 < f32; plain numbers
                      adapt) */
+    bool floats;  /* integers and bools are converted to f32 first: x / 2, exp of a count */
     bool bf16;    /* the kernel takes bf16; else bf16 inputs are converted and the result converted
                      back */
     bool

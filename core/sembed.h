@@ -43,6 +43,9 @@ SE_API se_status se_tensor_make(int32_t dtype, int32_t rank, const int64_t *dim,
 /* A plain number: f32[] that is an input of the program and adapts to the dtype it meets. */
 SE_API se_status se_tensor_number(double value, se_tensor **out);
 
+/* Says at which place of a recipe a leaf was made, for messages. */
+SE_API void se_tensor_place(se_tensor *t, const char *file, int32_t line);
+
 /* Marks a leaf as varying: this shard's part of `rows` rows over all shards. */
 SE_API se_status se_tensor_vary(se_tensor *t, int64_t rows);
 
@@ -111,6 +114,11 @@ typedef struct se_stats {
     double plan_seconds, run_seconds;     /* of the last se_eval */
 } se_stats;
 SE_API void se_stats_read(se_stats *out);
+
+/* Per-op times: from se_profile_start on, every node that runs is timed. The table (one line for
+ * each op and recipe line, the slowest first) is freed by se_text_free. */
+SE_API void se_profile_start(void);
+SE_API char *se_profile_table(void);
 
 /* Gives the arena's memory back (it grows to the largest plan otherwise). */
 SE_API void se_arena_trim(void);

@@ -11,7 +11,7 @@
 enum { MAX_SCOPES = 64 };
 
 static struct {
-    const char *label;
+    se_label *label; /* NULL: none */
     se_tensor *first;
 } scope[MAX_SCOPES + 1];
 static int depth;
@@ -33,6 +33,38 @@ void se_op_describe(int32_t i, se_op_info *out)
     const se_op *op = se_op_at(i);
     *out = (se_op_info){op,       op->name,       op->doc,      op->args,
                         op->outs, se_op_outs(op), op->internal, op->expand != NULL};
+}
+
+/* --- labels --- */
+
+/* A scope's name, shared by the handles that its closing released. */
+struct se_label {
+    int64_t refs;
+    char text[];
+};
+
+static se_label *label_new(const char *text)
+{
+    size_t n = strlen(text) + 1;
+    se_label *l = se_malloc(sizeof *l + n);
+    if (l) {
+        l->refs = 1;
+        memcpy(l->text, text, n);
+    }
+    return l;
+}
+
+static se_label *label_ref(se_label *l)
+{
+    if (l)
+        l->refs++;
+    return l;
+}
+
+static void label_unref(se_label *l)
+{
+    if (l && --l->refs == 0)
+        free(l);
 }
 
 /* --- handles --- */
@@ -102,6 +134,7 @@ void se_tensor_free(se_tensor *t)
     se_handle_drop(t);
     list_remove(t);
     handles--;
+    label_unref(t->label);
     free(t);
 }
 
@@ -111,7 +144,7 @@ se_status se_handle_alive(const se_tensor *t)
         return SE_OK;
     return se_fail(SE_ERR_STATE,
                    "tensor: this one was released when %s ended; use se.keep to keep it",
-                   t->label ? t->label : "its scope");
+                   t->label ? t->label->text : "its scope");
 }
 
 se_status se_handle_give(se_ref r, se_tensor **out)
@@ -208,6 +241,19 @@ se_status se_tensor_number(double value, se_tensor **out)
     return se_handle_give((se_ref){se_node_number(value, SE_F32), 0}, out);
 }
 
+void se_tensor_place(se_tensor *t, const char *file, int32_t line)
+{
+    se_node *n = t->ref.node;
+    if (!n || n->op)
+        return;
+    n->file = se_intern(file);
+    n->line = line;
+    if (n->buf[0]) {
+        n->buf[0]->file = n->file;
+        n->buf[0]->line = line;
+    }
+}
+
 se_status se_tensor_vary(se_tensor *t, int64_t rows)
 {
     se_status s = se_handle_alive(t);
@@ -255,20 +301,22 @@ int32_t se_scope_open(const char *label)
     if (depth == MAX_SCOPES)
         se_scope_close(depth); /* a loop that never closes: the innermost ends */
     scope[++depth].first = NULL;
-    scope[depth].label = se_intern(label);
+    scope[depth].label = label ? label_new(label) : NULL;
     return depth;
 }
 
 void se_scope_close(int32_t to)
 {
-    for (; depth >= to && depth > 0; depth--)
+    for (; depth >= to && depth > 0; depth--) {
         while (scope[depth].first) {
             se_tensor *t = scope[depth].first;
             se_pending_forget(t);
-            t->label = scope[depth].label;
+            t->label = label_ref(scope[depth].label);
             list_remove(t);
             se_handle_drop(t);
         }
+        label_unref(scope[depth].label);
+    }
 }
 
 void se_handle_become_leaf(se_tensor *t)
@@ -303,7 +351,7 @@ se_status se_keep(se_tensor *t)
 
 const char *se_scope_label(void)
 {
-    return depth ? scope[depth].label : NULL;
+    return depth && scope[depth].label ? scope[depth].label->text : NULL;
 }
 
 void se_stats_plan(int64_t nodes, int64_t arena, double plan_seconds, double run_seconds)

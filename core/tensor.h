@@ -6,9 +6,11 @@
 #include "node.h"
 #include "sembed.h"
 
+typedef struct se_label se_label;
+
 struct se_tensor {
     se_ref ref;             /* node NULL: released */
-    const char *label;      /* of the scope whose closing released it */
+    se_label *label;        /* of the scope whose closing released it */
     int32_t scope;          /* 0: none */
     bool leaf_when_ready;   /* se_keep: drop the graph once there is data */
     se_tensor *prev, *next; /* the scope's list */

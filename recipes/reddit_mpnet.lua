@@ -57,7 +57,7 @@ local function loss(reply, comment)                 -- both (my rows of the batc
   local back   = comment:matmul(se.shard.gather(reply):t()) * cfg.scale
   local own    = se.shard.rows(reply)               -- where my rows stand in the gathered batch
   local total  = (se.cross_entropy(scores, own) + se.cross_entropy(back, own)):sum()
-  local right  = se.equal(scores:argmax(2), own):cast('f32'):sum()
+  local right  = se.equal(scores:argmax(2), own):sum()
   return se.shard.sum(total) / (2 * cfg.batch), { accuracy = se.shard.sum(right) / cfg.batch }
 end
 local run = se.train.cached(encode, loss, { params = model.params, chunk = cfg.chunk })

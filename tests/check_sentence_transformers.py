@@ -15,6 +15,7 @@ import os
 import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the folder alone has to do
+os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 def read(texts_path, vectors_path, numpy):

@@ -2,6 +2,7 @@
  * rows. */
 #include "exec.h"
 
+#include "exec/profile.h"
 #include "kernels/isa.h"
 
 #include <math.h>
@@ -125,6 +126,16 @@ static se_status run_step(const se_plan *p, const se_step *s, job *j)
     return SE_OK;
 }
 
+static se_status timed_step(const se_plan *p, const se_step *s, job *j)
+{
+    if (!se_profile_on())
+        return run_step(p, s, j);
+    double start = se_seconds();
+    se_status status = run_step(p, s, j);
+    se_profile_add(s->node, se_seconds() - start);
+    return status;
+}
+
 /* --- values that are not finite --- */
 
 typedef struct bad_values {
@@ -201,14 +212,14 @@ se_status se_cpu_run(se_plan *p)
             continue;
         if (se_interrupt_now())
             return se_fail(SE_ERR_INTERRUPTED, "interrupted");
-        status = run_step(p, &p->step[i], &j);
+        status = timed_step(p, &p->step[i], &j);
     }
     if (!status)
         status = check_guards(p);
     if (status)
         return status;
     for (; i < p->n_steps; i++)
-        if (p->step[i].run && run_step(p, &p->step[i], &j))
+        if (p->step[i].run && timed_step(p, &p->step[i], &j))
             SE_BUG("a commit node failed");
     return SE_OK;
 }

@@ -157,7 +157,7 @@ static void pow_grad(se_build *b, const se_rule *g)
     "x:f32[2x3] y:f32[3]; x:f32[] y:f32[4]; x:f32[2x3] y:f32[2x1]; x:f32[4x1x3] y:f32[2x1]; "      \
     "x:f32[0x3] y:f32[3]; x:f32[251x173] y:f32[251x173]; x:f32[251x173] y:f32[173]; "              \
     "x:f32[251x1] y:f32[251x173]"
-#define BINARY(NAME, DOC, SHAPE, GRAD, SAMPLE)                                                     \
+#define BINARY(NAME, DOC, SHAPE, GRAD, SAMPLE, ...)                                                     \
     const se_op se_op_##NAME = {                                                                   \
         .name = #NAME,                                                                             \
         .args = "x y",                                                                             \
@@ -168,7 +168,7 @@ static void pow_grad(se_build *b, const se_rule *g)
         .sample = SAMPLE,                                                                          \
         .promote = true,                                                                           \
         .rowwise = true,                                                                           \
-        .inplace = 3,                                                                              \
+        .inplace = 3, __VA_ARGS__ \
     }
 #define I32_SAMPLE "; x:i32[5x3] y:i32[3]@-5..9"
 
@@ -179,12 +179,12 @@ BINARY(maximum, "the larger of x and y; nan where one is nan", binary_shape, cho
        BINARY_SAMPLE I32_SAMPLE);
 BINARY(minimum, "the smaller of x and y; nan where one is nan", binary_shape, choice_grad,
        BINARY_SAMPLE I32_SAMPLE);
-BINARY(div, "x / y; integers are cast first", binary_f32_shape, div_grad,
+BINARY(div, "x / y; integers become f32 first", binary_f32_shape, div_grad,
        "x:f32[2x3] y:f32[3]@0.5..2; x:f32[] y:f32[4]@0.5..2; x:f32[2x3] y:f32[2x1]@-2..-1; "
-       "x:f32[251x173] y:f32[173]@1..2");
+       "x:f32[251x173] y:f32[173]@1..2; x:i32[4]@1..9 y:i32[4]@1..9", .floats = true);
 BINARY(pow, "x to the power y", binary_f32_shape, pow_grad,
        "x:f32[2x3]@0.2..2 y:f32[3]; x:f32[3]@-2..2 y:f32[]=2!; x:f32[3]=0,0,-1.5 y:f32[3]=2,1,0!; "
-       "x:f32[251x173]@0.2..2 y:f32[173]");
+       "x:f32[251x173]@0.2..2 y:f32[173]", .floats = true);
 
 /* --- one operand --- */
 
@@ -281,16 +281,17 @@ static void square_expand(se_build *b, const se_rule *g)
 #define POSITIVE "x:f32[2x3]@0.1..3; x:f32[]@1..2; x:f32[0]; x:f32[301x167]@0.01..50"
 
 UNARY(neg, "-x", unary_shape, neg_grad, ANY "; x:i32[7]@-5..5");
-UNARY(exp, "e to the power x", unary_f32_shape, exp_grad, ANY);
-UNARY(log, "natural logarithm of each element", unary_f32_shape, log_grad, POSITIVE);
-UNARY(sqrt, "square root of each element", unary_f32_shape, sqrt_grad, POSITIVE);
-UNARY(rsqrt, "1 / square root of each element", unary_f32_shape, rsqrt_grad, POSITIVE);
-UNARY(tanh, "hyperbolic tangent of each element", unary_f32_shape, tanh_grad, ANY);
-UNARY(erf, "error function of each element", unary_f32_shape, erf_grad, ANY);
+UNARY(exp, "e to the power x", unary_f32_shape, exp_grad, ANY, .floats = true);
+UNARY(log, "natural logarithm of each element", unary_f32_shape, log_grad, POSITIVE, .floats = true);
+UNARY(sqrt, "square root of each element", unary_f32_shape, sqrt_grad, POSITIVE, .floats = true);
+UNARY(rsqrt, "1 / square root of each element", unary_f32_shape, rsqrt_grad, POSITIVE, .floats = true);
+UNARY(tanh, "hyperbolic tangent of each element", unary_f32_shape, tanh_grad, ANY, .floats = true);
+UNARY(erf, "error function of each element", unary_f32_shape, erf_grad, ANY, .floats = true);
 UNARY(abs, "absolute value of each element", unary_shape, abs_grad, ANY "; x:i32[7]@-5..5");
 UNARY(sign, "-1, 0 or 1: the sign of each element", unary_shape, no_grad, ANY "; x:i32[7]@-5..5");
 UNARY(relu, "x where x is above 0, else 0", unary_f32_shape, relu_grad, ANY, .expand = relu_expand);
-UNARY(sigmoid, "1 / (1 + e^-x)", unary_f32_shape, sigmoid_grad, ANY, .expand = sigmoid_expand);
+UNARY(sigmoid, "1 / (1 + e^-x)", unary_f32_shape, sigmoid_grad, ANY, .expand = sigmoid_expand,
+      .floats = true);
 
 const se_op se_op_square = {
     .name = "square",

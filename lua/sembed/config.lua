@@ -85,6 +85,8 @@ function config.use_engine(cfg)
   fail.unless(cfg.threads >= 0 and cfg.threads % 1 == 0, 'threads=%s: a count is wanted, 0 for all',
     tostring(cfg.threads))
   C.se_threads_set(cfg.threads)
+  if cfg.profile and not run.profile then C.se_profile_start() end
+  run.profile = cfg.profile
   if cfg.memory ~= '' then C.se_memory_limit(config.bytes(cfg.memory)) end
 end
 
@@ -96,7 +98,6 @@ function config.engine_only()
     if text then cfg[key] = convert(key, text, default) else cfg[key] = default end
   end
   config.use_engine(cfg)
-  run.profile = cfg.profile
 end
 
 -- --- se.config ---
@@ -141,7 +142,7 @@ function config.read(defaults)
     cfg[key], given[key] = convert(key, text, known[key]), true
   end
   config.use_engine(cfg)
-  run.configured, run.profile = true, cfg.profile
+  run.configured = true
   return setmetatable(cfg, strict), given
 end
 

@@ -19,7 +19,7 @@ function evaluate.one_of(a, b, block)
       local scores = a:rows(first, last):matmul(b:rows(first, last):t())
       local own, found = {}, scores:argmax(2)
       for i = 1, last - first + 1 do own[i] = i - 1 end
-      return found:equal(tensor.make(own, 'i32')):cast('f32'):sum():item()
+      return found:equal(tensor.make(own, 'i32')):sum():item()
     end)
   end
   return used > 0 and right / used or 0, used

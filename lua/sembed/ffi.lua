@@ -46,14 +46,23 @@ function core.check(status)
   fail.raise('%s', ffi.string(C.se_message()))
 end
 
--- Calls f(...); when memory is short, collects what Lua has dropped and tries once more.
-function core.retry(f, ...)
+local function try_twice(f, ...)
   local status = f(...)
   if status == MEMORY then
     collectgarbage()
     collectgarbage()
     status = f(...)
   end
+  return status
+end
+
+-- Calls f(...); when memory is short, collects what Lua has dropped and tries once more.
+function core.retry(f, ...) return core.check(try_twice(f, ...)) end
+
+-- The same for what evaluates: assigns that found no memory twice are dropped.
+function core.compute(f, ...)
+  local status = try_twice(f, ...)
+  if status == MEMORY then C.se_pending_drop() end
   return core.check(status)
 end
 

@@ -83,6 +83,14 @@ function se.stats()
   return stats
 end
 
+-- Time, share and bytes a second of each op and recipe line so far, as text (profile=true).
+function se.profile()
+  local text = core.C.se_profile_table()
+  local lines = core.text(text)
+  core.C.se_text_free(text)
+  return lines
+end
+
 -- Seconds of a clock that only goes forward; threads and instruction set in use.
 function se.seconds() return tonumber(core.C.se_seconds()) end
 function se.threads() return core.C.se_threads() end

@@ -35,6 +35,8 @@ local function from_array(dtype, dims, data)
     dim[i - 1] = dims[i]
   end
   core.retry(C.se_tensor_make, core.dtypes[dtype], rank, dim, data, core.out)
+  local file, line = fail.place()
+  C.se_tensor_place(core.out[0], file, line or 0)
   local t = core.own(core.out[0])
   core.watch_memory()
   return t

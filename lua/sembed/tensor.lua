@@ -62,7 +62,7 @@ local data_box = core.new 'const void *[1]'
 -- Pointer to the elements, dims and dtype; the pointer lives as long as t (core.hold).
 local function read(t, varying)
   local dims, dtype = methods.shape(t), methods.dtype(t)
-  core.retry(C.se_tensor_data, t.c, varying or false, data_box)
+  core.compute(C.se_tensor_data, t.c, varying or false, data_box)
   core.watch_memory()
   return core.cast(pointer_to[dtype], data_box[0]), dims, dtype
 end

@@ -13,14 +13,18 @@ local talk = se.data.pairs { folder .. '/pairs.jsonl', columns = { 'a', 'b' }, s
 local rate = se.schedule.warmup_linear(cfg)
 local adam = se.optim.adamw(model.params, { eps = 1e-6 })
 local function encode(text) return (se.normalize(se.mean_pool(model(text), text))) end
-local run = se.train.cached(encode, se.loss.in_batch.symmetric(cfg), { params = model.params })
+local now -- the step
+local symmetric = se.loss.in_batch.symmetric(cfg)
+local function loss(a, b)
+  local value, seen = symmetric(a, b)
+  if now == cfg.bad then value = value * (0 / 0) end
+  return value, seen
+end
+local run = se.train.cached(encode, loss, { params = model.params })
 
 for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam }) do
+  now = step
   local value, grads, seen = run(batch.a, batch.b)
-  if step == cfg.bad then
-    local zero = value * 0
-    grads[1] = grads[1] * (zero / zero)
-  end
   local norm = adam:update(grads, { rate = rate(step), clip = 1.0 })
   se.train.log { step = step, loss = value, accuracy = seen.accuracy, norm = norm,
     rate = rate(step) }

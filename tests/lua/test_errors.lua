@@ -68,6 +68,13 @@ local core_limit = check.run('-e "local se = require [[sembed]]; local t = {} fo
 check.ok(core_limit:find('-e:1: ', 1, true), 'the line is named: %s', core_limit)
 check.ok(core_limit:find('memory=200M', 1, true), 'the limit is named: %s', core_limit)
 
+-- In an evaluation: the assigns are dropped, the parameter keeps its value.
+local starved = check.run('-e "local se = require [[sembed]]; local p = se.ones(4); '
+  .. 'p:assign(p + se.iota(60e6):cast([[f32]]):sum()); print(pcall(se.eval)); '
+  .. 'print(p:totable()[1], se.stats().nodes_alive < 9)" memory=200M')
+check.ok(starved:find('false\t-e:1: ', 1, true) and starved:find('memory=200M', 1, true)
+  and starved:find('\n1\ttrue\n', 1, true), 'assigns without memory: %s', starved)
+
 -- Files.
 check.fails(function() se.model.mpnet '/nowhere/at-all' end, '/nowhere/at-all', 'no such model')
 check.fails(function() se.safetensors.open '/nowhere/x.safetensors' end, '/nowhere/x.safetensors',

@@ -21,7 +21,7 @@ local function options(cfg)
 end
 
 local function finish(total, scores, own, rows)
-  local right = f.equal(scores:argmax(2), own):cast('f32'):sum()
+  local right = f.equal(scores:argmax(2), own):sum()
   return shard.sum(total) / rows, { accuracy = shard.sum(right) / rows }
 end
 
