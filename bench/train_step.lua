@@ -1,9 +1,11 @@
--- Training steps of mpnet-base's size on the conversations in recipes/data, as a share of this machine's own sgemm rate
--- (2048 x 3072 x 768, all threads), measured before, between and after the steps of the same run.
+-- Training steps of mpnet-base's size on the conversations in recipes/data, as a share of this
+-- machine's own sgemm rate (2048 x 3072 x 768, all threads), measured before, between and after the
+-- steps of the same run.
 --
 --   sembed bench/train_step.lua [batch=64] [steps=4] [weights=DIR]
 --
--- A training step costs 6 floating-point operations for each weight of the matrix products and token: 510 MFLOP for mpnet-base.
+-- A training step costs 6 floating-point operations for each weight of the matrix products and
+-- token: 510 MFLOP for mpnet-base.
 local se = require 'sembed'
 
 local cfg = se.config {
@@ -13,7 +15,8 @@ local cfg = se.config {
 }
 
 local model = cfg.weights ~= '' and se.model.mpnet(cfg.weights)
-  or se.model.mpnet { layers = cfg.layers, hidden = cfg.hidden, heads = cfg.heads, vocab = cfg.vocab }
+  or se.model.mpnet { layers = cfg.layers, hidden = cfg.hidden, heads = cfg.heads,
+    vocab = cfg.vocab }
 local talk = se.data.pairs { cfg.data, tokenizer = model.tokenizer, length = cfg.length }
 local adam = se.optim.adamw(model.params)
 local loss = se.loss.in_batch.symmetric(cfg)
@@ -49,7 +52,9 @@ table.sort(rates)
 local gflops = rates[math.floor((#rates + 1) / 2)]
 local mflop = 6 * weights / 1e6
 local rate = tokens / seconds
-print(('%d weights in matrix products, %.0f MFLOP a token, %d threads, %s'):format(weights, mflop, se.threads(), se.isa()))
-print(('sgemm 2048x3072x768: median %.1f GFLOP/s of %d (%.1f to %.1f)'):format(gflops, #rates, rates[1], rates[#rates]))
-print(('training, batch %d: %.1f real tokens/s, %.2f s a step, %.2f of the sgemm rate'):format(cfg.batch, rate,
-  seconds / (cfg.steps - 1), rate * mflop / 1e3 / gflops))
+print(('%d weights in matrix products, %.0f MFLOP a token, %d threads, %s'):format(weights, mflop,
+  se.threads(), se.isa()))
+print(('sgemm 2048x3072x768: median %.1f GFLOP/s of %d (%.1f to %.1f)'):format(gflops, #rates,
+  rates[1], rates[#rates]))
+print(('training, batch %d: %.1f real tokens/s, %.2f s a step, %.2f of the sgemm rate'):format(
+  cfg.batch, rate, seconds / (cfg.steps - 1), rate * mflop / 1e3 / gflops))

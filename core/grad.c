@@ -79,6 +79,8 @@ static int by_id(const void *a, const void *b)
 /* Sorts the nodes and finds out which of them lead to an x. */
 static bool mark(walk *w, int n_x, const se_ref *x, bool stop)
 {
+    if (w->count == 0)
+        return true;
     qsort(w->node, (size_t)w->count, sizeof *w->node, by_id);
     w->reach = se_calloc((size_t)w->count, sizeof *w->reach);
     w->dy = se_calloc((size_t)w->count, sizeof *w->dy);

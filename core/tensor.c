@@ -2,6 +2,7 @@
 #include "tensor.h"
 
 #include "exec/exec.h"
+#include "exec/profile.h"
 #include "kernels/isa.h"
 
 #include <stdio.h>
@@ -368,6 +369,16 @@ void se_stats_read(se_stats *out)
     stats.handles_alive = handles;
     stats.arena_bytes = se_cpu_arena_bytes();
     *out = stats;
+}
+
+void se_profile_start(void)
+{
+    se_profile_begin();
+}
+
+char *se_profile_table(void)
+{
+    return se_profile_print();
 }
 
 void se_arena_trim(void)

@@ -109,6 +109,8 @@ static bool is_pending_value(const se_request *q, const se_node *n)
  * plan. */
 static se_status order(se_plan *p)
 {
+    if (p->n_steps == 0)
+        return SE_OK;
     qsort(p->step, (size_t)p->n_steps, sizeof *p->step, by_id);
     bool *used = se_calloc((size_t)p->n_steps, 1);
     se_step *sorted = se_malloc(sizeof *sorted * (size_t)p->n_steps);

@@ -1,6 +1,5 @@
 #define _GNU_SOURCE
 #include "exec/profile.h"
-#include "sembed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +22,7 @@ bool se_profile_on(void)
     return table != NULL;
 }
 
-void se_profile_start(void)
+void se_profile_begin(void)
 {
     free(table);
     table = se_calloc(SLOTS, sizeof *table);
@@ -66,7 +65,7 @@ static int slowest_first(const void *a, const void *b)
     return x > y ? -1 : x < y;
 }
 
-char *se_profile_table(void)
+char *se_profile_print(void)
 {
     char *text = NULL;
     size_t size;

@@ -4,10 +4,14 @@
 
 #include "node.h"
 
-/* True between se_profile_start and the end of the process. */
+/* Forgets all times; from here on nodes are timed. */
+void se_profile_begin(void);
 bool se_profile_on(void);
 
 /* Adds one run of the node. */
 void se_profile_add(const se_node *n, double seconds);
+
+/* The table: one line for each op and recipe line, the slowest first. Freed by free(). */
+char *se_profile_print(void);
 
 #endif

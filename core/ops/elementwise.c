@@ -157,19 +157,18 @@ static void pow_grad(se_build *b, const se_rule *g)
     "x:f32[2x3] y:f32[3]; x:f32[] y:f32[4]; x:f32[2x3] y:f32[2x1]; x:f32[4x1x3] y:f32[2x1]; "      \
     "x:f32[0x3] y:f32[3]; x:f32[251x173] y:f32[251x173]; x:f32[251x173] y:f32[173]; "              \
     "x:f32[251x1] y:f32[251x173]"
-#define BINARY(NAME, DOC, SHAPE, GRAD, SAMPLE, ...)                                                     \
-    const se_op se_op_##NAME = {                                                                   \
-        .name = #NAME,                                                                             \
-        .args = "x y",                                                                             \
-        .doc = DOC,                                                                                \
-        .shape = SHAPE,                                                                            \
-        .cpu_rows = SE_KERNEL(NAME),                                                               \
-        .grad = GRAD,                                                                              \
-        .sample = SAMPLE,                                                                          \
-        .promote = true,                                                                           \
-        .rowwise = true,                                                                           \
-        .inplace = 3, __VA_ARGS__ \
-    }
+#define BINARY(NAME, DOC, SHAPE, GRAD, SAMPLE, ...)                                                \
+    const se_op se_op_##NAME = {.name = #NAME,                                                     \
+                                .args = "x y",                                                     \
+                                .doc = DOC,                                                        \
+                                .shape = SHAPE,                                                    \
+                                .cpu_rows = SE_KERNEL(NAME),                                       \
+                                .grad = GRAD,                                                      \
+                                .sample = SAMPLE,                                                  \
+                                .promote = true,                                                   \
+                                .rowwise = true,                                                   \
+                                .inplace = 3,                                                      \
+                                __VA_ARGS__}
 #define I32_SAMPLE "; x:i32[5x3] y:i32[3]@-5..9"
 
 BINARY(add, "x + y", binary_shape, add_grad, BINARY_SAMPLE I32_SAMPLE);
@@ -181,10 +180,12 @@ BINARY(minimum, "the smaller of x and y; nan where one is nan", binary_shape, ch
        BINARY_SAMPLE I32_SAMPLE);
 BINARY(div, "x / y; integers become f32 first", binary_f32_shape, div_grad,
        "x:f32[2x3] y:f32[3]@0.5..2; x:f32[] y:f32[4]@0.5..2; x:f32[2x3] y:f32[2x1]@-2..-1; "
-       "x:f32[251x173] y:f32[173]@1..2; x:i32[4]@1..9 y:i32[4]@1..9", .floats = true);
+       "x:f32[251x173] y:f32[173]@1..2; x:i32[4]@1..9 y:i32[4]@1..9",
+       .floats = true);
 BINARY(pow, "x to the power y", binary_f32_shape, pow_grad,
        "x:f32[2x3]@0.2..2 y:f32[3]; x:f32[3]@-2..2 y:f32[]=2!; x:f32[3]=0,0,-1.5 y:f32[3]=2,1,0!; "
-       "x:f32[251x173]@0.2..2 y:f32[173]", .floats = true);
+       "x:f32[251x173]@0.2..2 y:f32[173]",
+       .floats = true);
 
 /* --- one operand --- */
 
@@ -282,9 +283,11 @@ static void square_expand(se_build *b, const se_rule *g)
 
 UNARY(neg, "-x", unary_shape, neg_grad, ANY "; x:i32[7]@-5..5");
 UNARY(exp, "e to the power x", unary_f32_shape, exp_grad, ANY, .floats = true);
-UNARY(log, "natural logarithm of each element", unary_f32_shape, log_grad, POSITIVE, .floats = true);
+UNARY(log, "natural logarithm of each element", unary_f32_shape, log_grad, POSITIVE,
+      .floats = true);
 UNARY(sqrt, "square root of each element", unary_f32_shape, sqrt_grad, POSITIVE, .floats = true);
-UNARY(rsqrt, "1 / square root of each element", unary_f32_shape, rsqrt_grad, POSITIVE, .floats = true);
+UNARY(rsqrt, "1 / square root of each element", unary_f32_shape, rsqrt_grad, POSITIVE,
+      .floats = true);
 UNARY(tanh, "hyperbolic tangent of each element", unary_f32_shape, tanh_grad, ANY, .floats = true);
 UNARY(erf, "error function of each element", unary_f32_shape, erf_grad, ANY, .floats = true);
 UNARY(abs, "absolute value of each element", unary_shape, abs_grad, ANY "; x:i32[7]@-5..5");

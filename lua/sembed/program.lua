@@ -141,8 +141,9 @@ end
 local function show_profile()
   if not run.profile then return end
   local live, peak = require('sembed').memory()
-  io.stderr:write(require('sembed').profile(), ('CPU time %.2f s, memory of tensors %.1f MB, at most '
-    .. '%.1f MB\n'):format(os.clock(), live / 1e6, peak / 1e6))
+  io.stderr:write(require('sembed').profile(),
+    ('CPU time %.2f s, memory of tensors %.1f MB, at most %.1f MB\n'):format(os.clock(), live / 1e6,
+      peak / 1e6))
 end
 
 local function work(job)
