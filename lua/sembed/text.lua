@@ -23,6 +23,13 @@ local function key_tensor(self)
   return (tensor.make({ k[1], k[2], k[3] }, 'i32'))
 end
 
+-- i32[n]: first, first + 1, ...
+local function numbers(first, n)
+  local list = int32s(math.max(n, 1))
+  for i = 0, n - 1 do list[i] = first + i end
+  return (tensor.from_memory('i32', { n }, list))
+end
+
 -- The same text with keys (seed, step, stream); `first` is the number, in the global batch, of the
 -- first text here.
 function Text:with_key(seed, step, stream, first)
@@ -30,10 +37,28 @@ function Text:with_key(seed, step, stream, first)
   for k, v in pairs(self) do other[k] = v end
   other.key_parts = { seed, step, stream }
   other.key = key_tensor(other)
-  local who = int32s(math.max(self.count, 1))
-  for i = 0, self.count - 1 do who[i] = first + i end
-  other.who = tensor.from_memory('i32', { self.count }, who)
+  other.first_text = first
+  other.who = numbers(first, self.count)
   return other
+end
+
+-- The `count` texts from number `first` (from 0) on, as a packed text of their own.
+function Text:part(first, count)
+  local c = self.arrays
+  local from, to = c.starts[first], c.starts[first + count]
+  local starts, longest = int32s(count + 1), 0
+  for i = 0, count do starts[i] = c.starts[first + i] - from end
+  for i = 0, count - 1 do longest = math.max(longest, starts[i + 1] - starts[i]) end
+  local part = setmetatable({
+    ids = tensor.from_memory('i32', { to - from }, c.ids + from),
+    positions = tensor.from_memory('i32', { to - from }, c.positions + from),
+    starts = tensor.from_memory('i32', { count + 1 }, starts),
+    longest = longest, count = count, tokens = to - from, first = first,
+    key = self.key, key_parts = self.key_parts,
+  }, Text)
+  if self.first_text then part.who = numbers(self.first_text + first, count) end
+  if self.rows then part:vary(0) end
+  return part
 end
 
 -- A second stream of the same texts: other dropout, all else equal (SimCSE).
@@ -49,6 +74,7 @@ end
 
 -- This shard's part of a batch of `rows` texts.
 function Text:vary(rows)
+  self.rows = rows
   tensor.vary(self.ids, 0)
   tensor.vary(self.positions, 0)
   tensor.vary(self.starts, rows)
@@ -71,6 +97,7 @@ function text.fill(fill)
     starts = tensor.from_memory('i32', { n + 1 }, starts),
     longest = measured.longest, count = n, tokens = total,
     texts_cut = tonumber(measured.truncated),
+    arrays = { ids = ids, positions = positions, starts = starts }, -- for parts of it
   }, Text)
 end
 

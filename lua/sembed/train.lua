@@ -212,23 +212,18 @@ end
 
 -- --- gradients ---
 
-local function check_chunk(chunk, texts)
-  for _, text in ipairs(texts) do
-    if chunk and chunk > 0 and chunk < text.count then
-      fail.raise('train.cached: chunk=%d is smaller than the batch of %d texts: encoding in chunks '
-        .. 'is not there yet; chunk=0 encodes all at once', chunk, text.count)
-    end
-  end
-end
-
 -- run(text, ...) -> value, grads, seen: encodes each text, takes loss(vector, ...) -> value, seen,
 -- and the gradients with respect to options.params. options.chunk: how many texts are encoded at
--- once; nil or 0: all.
+-- once (cached.lua); nil or 0: all.
 function train.cached(encode, loss, options)
   fail.unless(options and options.params, 'train.cached: { params = ... } is missing')
+  local chunk = options.chunk or 0
   return function(...)
-    local texts, vectors = { ... }, {}
-    check_chunk(options.chunk, texts)
+    local texts, vectors, whole = { ... }, {}, true
+    for _, text in ipairs(texts) do whole = whole and (chunk == 0 or text.count <= chunk) end
+    if not whole then
+      return require 'sembed.cached'(encode, loss, options.params, chunk, texts)
+    end
     for i, text in ipairs(texts) do vectors[i] = encode(text) end
     local value, seen = loss(unpack(vectors))
     return value, tensor.grad(value, options.params), seen
