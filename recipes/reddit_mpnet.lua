@@ -13,12 +13,12 @@ local presets = {
 local cfg, given = se.config {
   preset = '', presets = presets,
   weights = '',                       -- a model folder; '': random weights of the sizes below
-  layers = 2, hidden = 256, heads = 4, vocab = 'data/vocab.txt',
+  layers = 2, hidden = 128, heads = 4, vocab = 'data/vocab.txt',
   data = 'data/train.jsonl.gz',       -- lines of {"context": ..., "response": ...}, or [a, b]
   test = 'data/test.jsonl.gz',        -- held-out pairs; with own data and no test: 1 % of it
   out = 'runs/reddit_mpnet', resume = '', save = 0,
-  batch = 256, chunk = 0, length = 128, -- chunk: how many texts are encoded at once, 0: all
-  steps = 350, warmup = 50, lr = 2e-3, scale = 20, dropout = 0.1,
+  batch = 128, chunk = 0, length = 128, -- chunk: how many texts are encoded at once, 0: all
+  steps = 1600, warmup = 80, lr = 2e-3, scale = 20, dropout = 0.1,
   eval = true, dry = false,
 }
 

@@ -59,7 +59,12 @@ return function(data, cfg, tokenizer, step)
   print_shares(data, columns)
   local n = math.min(cfg.batch, TRIED)
   local seconds, extra, fixed = try(data, cfg, n, step)
-  local times = cfg.batch / n
+  -- Memory grows with what is encoded at once; in chunks, everything is encoded a second time.
+  local chunk = rawget(cfg, 'chunk') or 0
+  local chunked = chunk > 0 and chunk < cfg.batch
+  local at_once = chunked and chunk or cfg.batch
+  local work = cfg.batch / n * (chunked and 4 / 3 or 1)
   print(('about %.1f GB of memory and %s for %d steps (from a step of %d pairs)'):format(
-    (fixed + extra * times) / 1e9, progress.clock(seconds * times * cfg.steps), cfg.steps, n))
+    (fixed + extra * math.max(1, at_once / n)) / 1e9, progress.clock(seconds * work * cfg.steps),
+    cfg.steps, n))
 end
