@@ -91,16 +91,16 @@ end
 local after = evaluate()
 
 print('the model is in ' .. cfg.out)
-if after then
-  local shown = math.min(3, after.used)
-  local best = after.context:rows(1, shown):matmul(after.reply:t()):argmax(2):totable()
-  for i, row in ipairs(best) do
-    print(('\n  %s\n    best reply: %s'):format(test:text('context', i),
-      test:text('response', row + 1)))
+for i = 1, after and math.min(3, after.used) or 0 do -- what it would answer; an echo does not count
+  local context, best = test:text('context', i), nil
+  local scores = after.context:rows(i, i):matmul(after.reply:t()):totable()[1]
+  for j, score in ipairs(scores) do
+    local echo = test:text('response', j) == context
+    if not echo and (not best or score > scores[best]) then best = j end
   end
-  print()
+  print(('\n  %s\n    best reply: %s'):format(context, best and test:text('response', best) or '-'))
 end
-print(('next: sembed encode model=%s in=TEXTS.jsonl field=text out=VECTORS.npy'):format(cfg.out))
+print(('\nnext: sembed encode model=%s in=TEXTS.jsonl field=text out=VECTORS.npy'):format(cfg.out))
 if after then
   print(('1-of-100: before %.1f %% after %.1f %% (%d pairs)'):format(before.share, after.share,
     after.used))
