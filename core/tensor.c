@@ -141,6 +141,8 @@ void se_tensor_free(se_tensor *t)
 
 se_status se_handle_alive(const se_tensor *t)
 {
+    if (!t)
+        return se_fail(SE_ERR_ARG, "tensor: none came where one is wanted");
     if (t->ref.node)
         return SE_OK;
     return se_fail(SE_ERR_STATE,
@@ -173,12 +175,12 @@ se_status se_tensor_type(const se_tensor *t, se_type *out)
 
 bool se_tensor_released(const se_tensor *t)
 {
-    return !t->ref.node;
+    return !t || !t->ref.node;
 }
 
 bool se_tensor_ready(const se_tensor *t)
 {
-    return t->ref.node && se_node_data(t->ref);
+    return t && t->ref.node && se_node_data(t->ref);
 }
 
 /* --- making --- */
@@ -244,7 +246,7 @@ se_status se_tensor_number(double value, se_tensor **out)
 
 void se_tensor_place(se_tensor *t, const char *file, int32_t line)
 {
-    se_node *n = t->ref.node;
+    se_node *n = t ? t->ref.node : NULL;
     if (!n || n->op)
         return;
     n->file = se_intern(file);

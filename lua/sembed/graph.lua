@@ -11,6 +11,11 @@ local graph = {}
 
 local handles = core.typeof 'se_tensor *[?]'
 
+local function handle_of(what, t)
+  fail.unless(core.is_tensor(t), '%s: a tensor is wanted: %s came', what, type(t))
+  return t.c
+end
+
 -- Computes the tensors and all pending assigns as one program.
 function graph.eval(...)
   local list = { ... }
@@ -36,11 +41,12 @@ end
 -- grads[i] = d loss / d params[i]; nil where no path leads from there to the loss; grads.n =
 -- #params.
 function graph.grad(loss, params)
+  handle_of('grad', loss)
   local single = core.is_tensor(params)
   if single then params = { params } end
   local n = #params
   local list, out = handles(math.max(n, 1)), handles(math.max(n, 1))
-  for i = 1, n do list[i - 1] = params[i].c end
+  for i = 1, n do list[i - 1] = handle_of('grad', params[i]) end
   core.retry(C.se_grad, loss.c, n, list, out)
   local grads = { n = n }
   for i = 1, n do
@@ -52,19 +58,19 @@ end
 
 -- Takes a value out of its step: it stays, and holds no graph.
 function graph.keep(t)
-  core.check(C.se_keep(t.c))
+  core.check(C.se_keep(handle_of('keep', t)))
   return t
 end
 
 -- The next eval fails, with the op and its line, if an element of t is not finite.
 function graph.guard(t)
-  core.check(C.se_guard(t.c))
+  core.check(C.se_guard(handle_of('guard', t)))
   return t
 end
 
 -- Marks a leaf as this shard's part of `rows` rows.
 function graph.vary(t, rows)
-  core.check(C.se_tensor_vary(t.c, rows))
+  core.check(C.se_tensor_vary(handle_of('vary', t), rows))
   return t
 end
 

@@ -28,6 +28,8 @@ check.fails(function() a[1] = 2 end, 'cannot be set')
 check.fails(function() se.tensor { { 1, 2 }, { 3 } } end, 'unequal length')
 check.fails(function() se.tensor({ 1, 'x' }) end, 'numbers are wanted')
 check.fails(function() a:item() end, 'item', '6 elements')
+check.fails(function() se.keep(7) end, 'keep: a tensor is wanted: number came')
+check.fails(function() se.grad(a, { {} }) end, 'grad: a tensor is wanted: table came')
 check.equal(#a, 2, 'rows')
 
 -- Inside model code the recipe's line is named, not the library's.
