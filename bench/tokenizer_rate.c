@@ -1,10 +1,10 @@
 /* How fast the tokenizer is: one pass over the texts of a jsonl(.gz) file of pairs.
  *
- *     tokenize VOCAB_OR_FOLDER PAIRS.jsonl.gz [ROUNDS]
+ *     tokenizer_rate VOCAB_OR_FOLDER PAIRS.jsonl.gz [ROUNDS]
  *
  * prints MB/s and tokens of each round, with one thread and with all. With ROUNDS 0 it waits for a
- * line of standard input before each one-thread pass, which lets bench/tokenize.py take turns with
- * another tokenizer. */
+ * line of standard input before each one-thread pass, which lets bench/tokenizer_rate.py take turns
+ * with another tokenizer. */
 #include "tokenizer.h"
 
 #include <jansson.h>

@@ -1,7 +1,8 @@
 """One core of sembed's tokenizer next to one core of the Python `tokenizers` library, taking turns.
 
   pip install tokenizers
-  python bench/tokenize.py build/bench/tokenize recipes/data/vocab.txt recipes/data/train.jsonl.gz
+  cmake --build build --target tokenizer_rate
+  python bench/tokenizer_rate.py build/tokenizer_rate recipes/data/vocab.txt recipes/data/train.jsonl.gz
 
 Both give ids and offsets, specials included, for every context and response of the file; the ids
 must agree in number.  The library builds its tokenizer from the same vocabulary.
