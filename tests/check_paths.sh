@@ -13,7 +13,7 @@ files() {
     if git rev-parse --git-dir >/dev/null 2>&1; then
         git ls-files -co --exclude-standard
     else
-        find . -type f ! -path './build*' ! -path './runs/*'
+        find . -type f ! -path './.git/*' ! -path './build*' ! -path './runs/*'
     fi
 }
 
