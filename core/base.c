@@ -183,6 +183,9 @@ double se_seconds(void)
 
 static int processors(void)
 {
+    const char *wanted = getenv("OMP_NUM_THREADS");
+    if (wanted && atoi(wanted) > 0)
+        return atoi(wanted);
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
         return CPU_COUNT(&set);

@@ -84,8 +84,8 @@ SE_API bool se_interrupt_now(void);
 /* Seconds of a clock that only goes forward. */
 SE_API double se_seconds(void);
 
-/* How many threads parallel regions use: at least 1. se_threads_set(0) takes the number of
- * processors this process may use. */
+/* How many threads parallel regions use: at least 1. se_threads_set(0) takes OMP_NUM_THREADS
+ * where it is set, else the number of processors this process may use. */
 SE_API int se_threads(void);
 SE_API void se_threads_set(int n);
 /* sembed-cdef-end */

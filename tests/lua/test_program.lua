@@ -60,4 +60,18 @@ check.ok(output:find('f32[2,2] mean 2.5', 1, true), 'tensor: %s', output)
 check.ok(output:find('softmax(x', 1, true), 'help: %s', output)
 output = lines_of('-i ' .. recipe 'G = 11\n' .. ' < ' .. check.write(folder .. '/in', 'G + 1\n'), 0)
 check.equal(output, '12\n', '-i')
+-- sembed tokenize: one JSON object a line, ids as the tokenizers library gives them.
+local se = require 'sembed'
+local tiny = check.data 'tiny-mpnet'
+output = lines_of(('tokenize model=%s in=%s/pairs.jsonl field=a truncate=false'):format(tiny, tiny), 0)
+local got = {}
+for line in output:gmatch '[^\n]+' do got[#got + 1] = se.json.parse(line) end
+local n = 0
+for line in se.data.lines(tiny .. '/pairs.jsonl') do
+  n = n + 1
+  local wanted = se.json.parse(line)
+  check.equal(table.concat(got[n].ids, ' '), table.concat(wanted.a_ids, ' '), 'ids of line ' .. n)
+  check.equal(#got[n].offsets, #wanted.a_ids, 'offsets of line ' .. n)
+end
+check.equal(#got, n, 'lines')
 check.done()
