@@ -63,7 +63,8 @@ check.equal(output, '12\n', '-i')
 -- sembed tokenize: one JSON object a line, ids as the tokenizers library gives them.
 local se = require 'sembed'
 local tiny = check.data 'tiny-mpnet'
-output = lines_of(('tokenize model=%s in=%s/pairs.jsonl field=a truncate=false'):format(tiny, tiny), 0)
+output = lines_of(('tokenize model=%s in=%s/pairs.jsonl field=a truncate=false'):format(tiny,
+  tiny), 0)
 local got = {}
 for line in output:gmatch '[^\n]+' do got[#got + 1] = se.json.parse(line) end
 local n = 0
