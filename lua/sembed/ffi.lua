@@ -255,12 +255,7 @@ end
 -- `...` are the inputs: they stay on the stack while C uses them.
 local function call(spec, n, ...) -- luacheck: ignore 212
   local file, line = place()
-  local status = C.se_call(spec.op, n, ins, attrs, file, line or 0, outs)
-  if status == MEMORY then
-    collectgarbage()
-    collectgarbage()
-    status = C.se_call(spec.op, n, ins, attrs, file, line or 0, outs)
-  end
+  local status = try_twice(C.se_call, spec.op, n, ins, attrs, file, line or 0, outs)
   if n_numbers > 0 then drop_numbers() end
   if status ~= OK then core.check(status) end
   if spec.n_out == 1 then return own(outs[0]) end
