@@ -165,7 +165,7 @@ static int start(lua_State *L)
     lua_pushliteral(L, "sembed.program");
     lua_call(L, 1, 1);
     lua_newtable(L);
-    for (int i = 1; argv[i]; i++) {
+    for (int i = 0; argv[i]; i++) { /* 0: how the program was called */
         lua_pushstring(L, argv[i]);
         lua_rawseti(L, -2, i);
     }

@@ -100,7 +100,8 @@ for i = 1, after and math.min(3, after.used) or 0 do -- what it would answer; an
   end
   print(('\n  %s\n    best reply: %s'):format(context, best and test:text('response', best) or '-'))
 end
-print(('\nnext: sembed encode model=%s in=TEXTS.jsonl field=text out=VECTORS.npy'):format(cfg.out))
+print(('\nnext: %s encode model=%s in=TEXTS.jsonl field=text out=VECTORS.npy'):format(se.run.called,
+  cfg.out))
 if after then
   print(('1-of-100: before %.1f %% after %.1f %% (%d pairs)'):format(before.share, after.share,
     after.used))

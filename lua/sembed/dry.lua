@@ -6,7 +6,7 @@ local progress = require 'sembed.progress'
 local tensor = require 'sembed.tensor'
 
 local C = core.C
-local SHOWN, TRIED = 3, 32 -- pairs shown; pairs of the step that is tried
+local SHOWN, TRIED = 3, 128 -- pairs shown; pairs of the step that is tried
 
 local function print_pairs(data, tokenizer, columns)
   for i = 1, SHOWN do
@@ -57,14 +57,18 @@ return function(data, cfg, tokenizer, step)
   print_pairs(data, tokenizer, columns)
   print(('%d pairs, %.1f epochs'):format(data:count(), cfg.steps * cfg.batch / data:count()))
   print_shares(data, columns)
-  local n = math.min(cfg.batch, TRIED)
-  local seconds, extra, fixed = try(data, cfg, n, step)
   -- Memory grows with what is encoded at once; in chunks, everything is encoded a second time.
   local chunk = rawget(cfg, 'chunk') or 0
   local chunked = chunk > 0 and chunk < cfg.batch
   local at_once = chunked and chunk or cfg.batch
-  local work = cfg.batch / n * (chunked and 4 / 3 or 1)
+  local n = math.min(at_once, TRIED)
+  local seconds, extra, fixed = try(data, cfg, n, step)
+  -- Time has a part that does not grow with the batch, the optimizer's: two sizes tell it apart.
+  local half = math.max(1, math.floor(n / 2))
+  local pair = n > half and math.max(0, seconds - try(data, cfg, half, step)) / (n - half)
+    or seconds / n
+  local each = math.max(0, seconds - n * pair) + cfg.batch * pair * (chunked and 4 / 3 or 1)
   print(('about %.1f GB of memory and %s for %d steps (from a step of %d pairs)'):format(
-    (fixed + extra * math.max(1, at_once / n)) / 1e9, progress.clock(seconds * work * cfg.steps),
-    cfg.steps, n))
+    (fixed + extra * math.max(1, at_once / n)) / 1e9, progress.clock(each * cfg.steps), cfg.steps,
+    n))
 end

@@ -89,6 +89,7 @@ end
 
 local function parse(args)
   local job, i = {}, 1
+  run.called = args[0] or run.called
   while args[i] and args[i]:sub(1, 1) == '-' do
     if args[i] == '-i' then
       job.stay = true
@@ -115,13 +116,13 @@ end
 
 local function load_job(job)
   if job.code then
-    run.source, run.command = job.code, 'sembed -e ...'
+    run.source, run.command = job.code, run.called .. ' -e ...'
     return assert(loadstring(job.code, '=-e'))
   end
   local text, chunk, folder = find_recipe(job.recipe)
   run.source, run.file = text, job.recipe
   run.folder = require 'sembed.files'.absolute(folder)
-  run.command = 'sembed ' .. job.recipe
+  run.command = run.called .. ' ' .. job.recipe
   package.path = folder .. '/?.lua;' .. package.path
   text = text:gsub('^#[^\n]*', '') -- a recipe may be a script: #!/usr/bin/env sembed
   return assert(loadstring(text, chunk))

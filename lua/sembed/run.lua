@@ -7,6 +7,7 @@ local run = {
   words = {},    -- words from the shell, in order
   keys = {},     -- key=value from the shell: strings
   order = {},    -- the keys in the order given
+  called = 'sembed',  -- how the shell called the program: build/sembed, say
   command = 'sembed',
   program = '',  -- the program's own path
 }
