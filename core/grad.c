@@ -147,8 +147,8 @@ static void run_rule(walk *w, se_node *n, const se_ref *dy, se_ref *dx, const bo
     } else {
         se_op_expand(w->b, n->op, n->attr, n->n_in, n->in, y);
         se_ref *x = se_calloc((size_t)n->n_in, sizeof *x);
-        for (int i = 0; x && i < n->n_in;
-             i++) { /* an input given twice gets its whole gradient once */
+        /* An input given twice gets its whole gradient once. */
+        for (int i = 0; x && i < n->n_in; i++) {
             bool again = false;
             for (int k = 0; k < i; k++)
                 again |= n->in[k].node == n->in[i].node && n->in[k].out == n->in[i].out;

@@ -23,16 +23,20 @@ run() {
     "$program" recipes/reddit_mpnet.lua "${keys[@]}" "$@" >"$work/said" 2>&1
 }
 
-start=$(date +%s%N)
+clock() { echo $(($(date +%s%N) / 1000000)); }
+start=$(clock)
+run steps=1 out="$work/one" || fail 'a run of one step failed'
+startup=$(($(clock) - start))
+start=$(clock)
 run out="$work/whole" || fail 'the undisturbed run failed'
-milliseconds=$((($(date +%s%N) - start) / 1000000))
-echo "undisturbed: $milliseconds ms"
+milliseconds=$(($(clock) - start))
+echo "undisturbed: $milliseconds ms, $startup of them to the end of step 1"
 
 within=0 finished=0
 for ((i = 1; i <= stops && !finished; i++)); do
     "$program" recipes/reddit_mpnet.lua "${keys[@]}" out="$work/stopped" resume=auto >"$work/said" 2>&1 &
     pid=$!
-    pause=$((RANDOM % (milliseconds / stops + 150)))
+    pause=$((RANDOM % (2 * startup + milliseconds / stops))) # before training as well as in it
     sleep "$(printf '%d.%03d' $((pause / 1000)) $((pause % 1000)))"
     kill -INT $pid 2>/dev/null
     wait $pid
@@ -50,6 +54,7 @@ for ((i = 1; i <= stops && !finished; i++)); do
     "$program" -e "require 'sembed'.model.mpnet '$work/stopped/last'" >"$work/said" 2>&1 || fail "stop $i: the save cannot be loaded"
     cmp -s "$work/stopped/model.safetensors" "$work/stopped/last/model.safetensors" || fail "stop $i: the folder is not the save"
 done
+[ $within -gt 0 ] || fail 'no stop came late enough to have a save'
 run out="$work/stopped" resume=auto || fail 'the last part failed'
 cmp "$work/whole/model.safetensors" "$work/stopped/model.safetensors" || fail 'the weights differ from the undisturbed run'
 cmp "$work/whole/last/optimizer.safetensors" "$work/stopped/last/optimizer.safetensors" || fail 'the optimizer differs'

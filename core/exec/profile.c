@@ -14,8 +14,9 @@ typedef struct entry {
     double seconds, bytes;
 } entry;
 
-static entry *table; /* open addressing; what does not fit any more is counted in the last slot */
+static entry *table; /* open addressing */
 static int used;
+static double not_listed; /* seconds of what found no slot any more */
 
 bool se_profile_on(void)
 {
@@ -27,6 +28,7 @@ void se_profile_begin(void)
     free(table);
     table = se_calloc(SLOTS, sizeof *table);
     used = 0;
+    not_listed = 0;
 }
 
 static double bytes_of(const se_node *n)
@@ -49,8 +51,10 @@ void se_profile_add(const se_node *n, double seconds)
            (table[h].op != n->op || table[h].file != n->file || table[h].line != n->line))
         h = (h + 1) % SLOTS;
     if (!table[h].op) {
-        if (used == SLOTS - 1)
+        if (used == SLOTS - 1) {
+            not_listed += seconds;
             return;
+        }
         used++;
         table[h] = (entry){.op = n->op, .file = n->file, .line = n->line};
     }
@@ -74,7 +78,7 @@ char *se_profile_print(void)
         return NULL;
     entry *sorted = se_calloc(SLOTS, sizeof *sorted);
     int n = 0;
-    double total = 0;
+    double total = not_listed;
     for (int i = 0; sorted && table && i < SLOTS; i++)
         if (table[i].op) {
             sorted[n++] = table[i];
@@ -88,6 +92,8 @@ char *se_profile_print(void)
                 100 * sorted[i].seconds / total, (long long)sorted[i].calls,
                 sorted[i].bytes / sorted[i].seconds / 1e9, sorted[i].op->name,
                 sorted[i].file ? sorted[i].file : "-", sorted[i].line);
+    if (not_listed > 0)
+        fprintf(f, "%9.4f %5.1f %%  further lines\n", not_listed, 100 * not_listed / total);
     free(sorted);
     fclose(f);
     return text;
