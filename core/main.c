@@ -154,11 +154,11 @@ static int start(lua_State *L)
     lua_pushcfunction(L, open_host);
     lua_setfield(L, -2, "sembed.host");
     lua_pushcfunction(L, host_embedded);
-    lua_pushliteral(L, "sembed.search");
+    lua_pushliteral(L, "sembed.loader");
     lua_call(L, 1, 1);
     size_t n;
     const char *bytes = lua_tolstring(L, -1, &n);
-    if (luaL_loadbuffer(L, bytes, n, "=sembed.search") != 0)
+    if (luaL_loadbuffer(L, bytes, n, "=sembed.loader") != 0)
         return lua_error(L);
     lua_call(L, 0, 0);
     lua_getglobal(L, "require");

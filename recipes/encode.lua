@@ -5,7 +5,7 @@ local se = require 'sembed'
 local cfg = se.config { model = '', ['in'] = '-', field = 'text', out = '', batch = 64 }
 if cfg.model == '' or cfg.out == '' then error('model=DIR and out=FILE.npy are wanted') end
 
-local model = se.model.mpnet(cfg.model)
+local model = se.model.open(cfg.model)
 local texts, cut = {}, 0
 local writer = se.npy.create(cfg.out, model.config.hidden_size)
 

@@ -11,6 +11,7 @@ local modules = {
   model = {
     folder = function() return require 'sembed.model.folder' end,
     mpnet = function() return require 'sembed.model.mpnet' end,
+    open = function() return require 'sembed.model.open' end,
   },
   optim = {
     adamw = function() return require 'sembed.optim.adamw' end,

@@ -29,8 +29,10 @@ for i, s in ipairs(reference.sequences) do
     check.near(own[l + 1], wanted, 1e-5, ('%s, layer %d'):format(s.name, l))
     check.same(states[l + 1]:rows(at + 1, at + s.length), own[l + 1], s.name .. ' among others')
   end
-  local mean = se.mean_pool(own[4], alone)
-  check.near(mean:row(1), want[s.name .. '.mean'], 1e-6, s.name .. ', mean')
+  -- 1e-6 of its largest element: f32 has no more (PyTorch's own mean of seq1 is 1.07e-6 off).
+  local mean, wanted_mean = se.mean_pool(own[4], alone), want[s.name .. '.mean']
+  local largest = math.max(1, wanted_mean:abs():max():item())
+  check.near(mean:row(1), wanted_mean, 1e-6 * largest, s.name .. ', mean')
   check.near(se.normalize(mean):row(1), want[s.name .. '.mean_norm'], 1e-6, s.name .. ', vector')
   check.same(vector(together):row(i), se.normalize(mean):row(1), s.name .. ', vector among others')
   at = at + s.length
