@@ -168,7 +168,8 @@ core.metatype {
   __newindex = function()
     fail.raise 'tensor: elements cannot be set; x:assign(value) replaces the whole value'
   end,
-  __add = f.add, __sub = f.sub, __mul = f.mul, __div = f.div, __pow = f.pow, __unm = f.neg,
+  __add = f.add, __sub = f.sub, __mul = f.mul, __div = f.div, __pow = f.pow,
+  __unm = function(a) return (f.neg(a)) end, -- Lua gives the operand twice
   __eq = function(a, b) return core.is_tensor(a) and core.is_tensor(b) and a.c == b.c end,
   __len = function(t) return methods.size(t, 1) end,
   __tostring = function(t) return require('sembed.show').tensor(t) end,

@@ -55,6 +55,7 @@ check.equal(prompt('1 + 1\nlocal x = 5\nx * 2\nfor i = 1, 2 do\nprint(i)\nend\n'
   '2\n10\n1\n2\n', 'prompt')
 check.equal(prompt('x = 3;\nx\n{1, 2, a = {b = 3}}\n', 0), '3\n{1, 2, a = {b = 3}}\n', 'values')
 check.ok(prompt('nothing.x\nprint(7)\n', 1):find 'nothing' , 'error')
+check.equal(prompt('(-se.tensor({2})):item()\n', 0), '-2\n', 'minus')
 output = prompt('se.tensor({{1, 2}, {3, 4}})\n? softmax\n', 0)
 check.ok(output:find('f32[2,2] mean 2.5', 1, true), 'tensor: %s', output)
 check.ok(output:find('softmax(x', 1, true), 'help: %s', output)
