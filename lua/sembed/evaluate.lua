@@ -1,28 +1,40 @@
--- How good vectors are at finding their own partner.
+-- How good a model's vectors are, each task a file in evaluate/:
+--
+--   se.evaluate.sts(model, FILE, options)         sts.lua: correlation with people's scores
+--   se.evaluate.pairs(model, FILE, options)       pairs.lua: 1-of-100, MRR, recall
+--   se.evaluate.triplets(model, FILE, options)    triplets.lua: accuracy
+--   se.evaluate.one_of(a, b)                      1-of-100 of vectors that are there already
+--   se.evaluate.metrics                           the numbers as pure functions
+--   se.evaluate.report                            results as a table, as JSON
+--
+-- A task gives a table: task, source, sizes, texts, tokens, truncated (texts cut), seconds,
+-- tokens_per_second, prompts, metrics (by name; shares are 0..1), order (their names in order).
 
-local tensor = require 'sembed.tensor'
+local metrics = require 'sembed.evaluate.metrics'
+local pairs_task = require 'sembed.evaluate.pairs'
 
-local evaluate = {}
+local evaluate = {
+  metrics = metrics,
+  pairs = pairs_task.evaluate,
+  report = require 'sembed.evaluate.report',
+  sts = require 'sembed.evaluate.sts',
+  triplets = require 'sembed.evaluate.triplets',
+}
 
 -- 1-of-N accuracy (PolyAI's conversational-datasets): in blocks of `block` pairs (100), in order,
--- each context ranks the block's responses; it is right when its own response ranks first.
--- a, b: unit vectors (n, dims). Returns the share of right ones and how many pairs counted: pairs
--- beyond the last whole block do not, unless there is none.
+-- each context ranks the block's responses; it is right when its own response ranks first (among
+-- equals the earliest does). a, b: unit vectors (n, dims). Returns the share of right ones and how
+-- many pairs counted: pairs beyond the last whole block do not, unless there is none.
 function evaluate.one_of(a, b, block)
   block = block or 100
-  local n = #a
+  local n, all = #a, {}
   local used = n >= block and n - n % block or n
-  local right = 0
   for first = 1, used, block do
     local last = math.min(first + block - 1, used)
-    right = right + tensor.scope('one_of', function()
-      local scores = a:rows(first, last):matmul(b:rows(first, last):t())
-      local own, found = {}, scores:argmax(2)
-      for i = 1, last - first + 1 do own[i] = i - 1 end
-      return found:equal(tensor.make(own, 'i32')):sum():item()
-    end)
+    local ranks = pairs_task.ranks(a:rows(first, last), b:rows(first, last))
+    for _, rank in ipairs(ranks) do all[#all + 1] = rank end
   end
-  return used > 0 and right / used or 0, used
+  return metrics.share_within(all, 1) or 0, used
 end
 
 return evaluate

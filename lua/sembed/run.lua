@@ -12,11 +12,12 @@ local run = {
   program = '',  -- the program's own path
 }
 
--- A path to read: relative to the current folder if it came from the shell, else to the recipe.
+-- A path to read: relative to the current folder if it came from the shell (as a key's value, or in
+-- a list with commas), else to the recipe.
 function run.path(path)
   if path:sub(1, 1) == '/' or run.folder == '.' then return path end
   for _, value in pairs(run.keys) do
-    if value == path then return path end
+    if (',' .. value .. ','):find(',' .. path .. ',', 1, true) then return path end
   end
   for _, word in ipairs(run.words) do
     if word == path then return path end

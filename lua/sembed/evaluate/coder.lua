@@ -1,0 +1,122 @@
+-- Encodes an evaluation's texts and counts them: model:encode in batches, with progress between.
+--
+--   local coder = Coder.new(model, options, 'sts file.tsv')
+--   local x = coder:encode(texts, 'query')     f32[n, dims]; unit vectors with `true` behind
+--   coder:report(result)                       texts, tokens, truncated, seconds, ...
+--
+-- Sides. 'text' has the prompt of the options prompt / prompt_name; 'query' and 'document' those of
+-- query_prompt / query_prompt_name and document_prompt / document_prompt_name. Where neither is
+-- given, a query has the folder's own prompt "query" and a document "document", "passage" or
+-- "corpus" (the first there is), as sentence-transformers' encode_query and encode_document.
+
+local core = require 'sembed.ffi'
+local fail = require 'sembed.fail'
+local op = require 'sembed.op'
+local progress = require 'sembed.progress'
+local tensor = require 'sembed.tensor'
+
+local f = op.functions
+local Coder = {}
+Coder.__index = Coder
+
+local own_prompts = { text = {}, query = { 'query' },
+  document = { 'document', 'passage', 'corpus' } }
+
+local function seconds() return tonumber(core.C.se_seconds()) end
+
+-- prompt, prompt_name of a side; '' stands for none given, as from the shell.
+local function prompt_of(model, options, side)
+  local key = side == 'text' and 'prompt' or side .. '_prompt'
+  local text, name = options[key], options[key .. '_name']
+  if text == '' then text = nil end
+  if name == '' then name = nil end
+  if text and name then fail.raise('evaluate: %s and %s_name: one of them is enough', key, key) end
+  if text or name then return text, name end
+  for _, known in ipairs(own_prompts[side]) do
+    if model.prompts and (model.prompts[known] or '') ~= '' then return nil, known end
+  end
+end
+
+-- How rankings score: 'cosine' or 'dot'.
+function Coder.similarity(options)
+  local name = options.similarity or 'cosine'
+  if name ~= 'cosine' and name ~= 'dot' then
+    fail.raise('evaluate: %s; cosine and dot are there',
+      fail.unknown('similarity', name, { 'cosine', 'dot' }))
+  end
+  return name
+end
+
+function Coder.new(model, options, label)
+  return setmetatable({
+    model = model, options = options, label = label, batch = options.batch or 64,
+    texts = 0, tokens = 0, cut = 0, spent = 0, started = seconds(), prompts = {},
+  }, Coder)
+end
+
+function Coder:show()
+  progress.show('%s: %d texts, %.0f tokens/s', self.label, self.texts,
+    self.tokens / math.max(self.spent, 1e-9))
+end
+
+local function some(texts, first, count)
+  local list = {}
+  for i = first, math.min(first + count - 1, #texts) do list[#list + 1] = texts[i] end
+  return list
+end
+
+function Coder:options_of(side, normalize)
+  if not self.prompts[side] then
+    local prompt, name = prompt_of(self.model, self.options, side)
+    self.prompts[side] = { prompt = prompt, name = name }
+  end
+  local p, o = self.prompts[side], self.options
+  if normalize == nil then normalize = o.normalize end
+  return { batch = self.batch, length = o.length, dims = o.dims, normalize = normalize,
+    prompt = p.prompt, prompt_name = p.name }
+end
+
+-- The tokens of the texts, the prompt among them, as the model sees them.
+function Coder:count(texts, how)
+  local prompt = how.prompt or how.prompt_name and self.model.prompts[how.prompt_name] or ''
+  local list = texts
+  if prompt ~= '' then
+    list = {}
+    for i, text in ipairs(texts) do list[i] = prompt .. text end
+  end
+  return tonumber(self.model.tokenizer:batch(list, how.length or self.model.length).total)
+end
+
+function Coder:encode(texts, side, normalize)
+  fail.unless(#texts > 0, '%s: no texts', self.label)
+  local how, parts = self:options_of(side, normalize), {}
+  for first = 1, #texts, self.batch do
+    local list, start = some(texts, first, self.batch), seconds()
+    local x, cut = self.model:encode(list, how)
+    parts[#parts + 1] = x
+    self.spent = self.spent + seconds() - start
+    self.texts, self.cut = self.texts + #list, self.cut + cut
+    self.tokens = self.tokens + self:count(list, how)
+    self:show()
+  end
+  local all = #parts == 1 and parts[1] or tensor.keep(f.concat(parts, 1))
+  if not f.all(f.is_finite(all)):item() then
+    fail.raise('%s: the model gives vectors that are not finite', self.label)
+  end
+  return all
+end
+
+-- Puts what was counted into a task's result.
+function Coder:report(result)
+  progress.clear()
+  result.texts, result.tokens, result.truncated = self.texts, self.tokens, self.cut
+  result.seconds = seconds() - self.started
+  result.tokens_per_second = self.tokens / math.max(self.spent, 1e-9)
+  result.prompts = {}
+  for side, p in pairs(self.prompts) do
+    result.prompts[side] = p.prompt or p.name and self.model.prompts[p.name] or ''
+  end
+  return result
+end
+
+return Coder
