@@ -51,7 +51,7 @@ const char *se_message(void)
     return message;
 }
 
-_Noreturn void se_bug(const char *file, int line, const char *text)
+void se_bug(const char *file, int line, const char *text)
 {
     fprintf(stderr, "sembed: internal error at %s:%d: %s\n", file, line, text);
     abort();

@@ -10,9 +10,15 @@
 #if defined(__GNUC__)
 #define SE_API __attribute__((visibility("default")))
 #define SE_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define SE_NORETURN __attribute__((noreturn))
 #else
 #define SE_API
 #define SE_PRINTF(f, a)
+#define SE_NORETURN
+#endif
+
+#ifdef __cplusplus
+extern "C" {
 #endif
 
 /* sembed-cdef-begin */
@@ -47,7 +53,7 @@ SE_API const char *se_message(void);
 /* Aborts with place and text: only for promises of our own that turned out broken, never for input.
  */
 #define SE_BUG(text) se_bug(__FILE__, __LINE__, text)
-_Noreturn void se_bug(const char *file, int line, const char *text);
+void se_bug(const char *file, int line, const char *text) SE_NORETURN;
 
 /* malloc, calloc(n, size), realloc for small host data. NULL means SE_ERR_MEMORY with its message
  * set; n * size is checked for overflow. Freed by free(). */
@@ -89,5 +95,9 @@ SE_API double se_seconds(void);
 SE_API int se_threads(void);
 SE_API void se_threads_set(int n);
 /* sembed-cdef-end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,7 +1,7 @@
-/* The program: opens a Lua state, gives it the embedded library and a few calls that Lua has not by
+/* The program: opens a Lua state with the embedded library and a few calls that Lua has not by
  * itself, and hands over to lua/sembed/program.lua. */
 #define _POSIX_C_SOURCE 200809L
-#include "base.h"
+#include "embed.h"
 
 #include <editline/readline.h>
 #include <lauxlib.h>
@@ -12,14 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-struct se_embedded {
-    const char *name;
-    const unsigned char *bytes;
-    size_t n;
-};
-extern const struct se_embedded se_embedded[]; /* written by lua/embed.lua */
-int luaopen_lpeg(lua_State *L);
 
 static lua_State *state;
 static volatile sig_atomic_t last_signal;
@@ -48,43 +40,7 @@ static void on_signal(int number)
         lua_sethook(state, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
-/* --- what Lua calls: the module "sembed.host" --- */
-
-/* embedded(name) -> bytes or nil; embedded() -> the names. */
-static int host_embedded(lua_State *L)
-{
-    const char *name = luaL_optstring(L, 1, NULL);
-    if (!name)
-        lua_newtable(L);
-    for (int i = 0; se_embedded[i].name; i++) {
-        if (!name) {
-            lua_pushstring(L, se_embedded[i].name);
-            lua_rawseti(L, -2, i + 1);
-        } else if (strcmp(name, se_embedded[i].name) == 0) {
-            lua_pushlstring(L, (const char *)se_embedded[i].bytes, se_embedded[i].n);
-            return 1;
-        }
-    }
-    if (name)
-        lua_pushnil(L);
-    return 1;
-}
-
-/* place() -> file, line of the first frame that is neither sembed's own nor C: one call of this for
- * each graph node, so it makes no tables (debug.getinfo does). */
-static int host_place(lua_State *L)
-{
-    lua_Debug ar;
-    for (int level = 1; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sl", &ar);
-        if (ar.currentline < 0 || strncmp(ar.source, "=sembed", 7) == 0)
-            continue;
-        lua_pushstring(L, ar.source + (*ar.source == '@' || *ar.source == '='));
-        lua_pushinteger(L, ar.currentline);
-        return 2;
-    }
-    return 0;
-}
+/* --- what Lua calls: more of "sembed.host" --- */
 
 /* read_line(prompt) -> a line typed with editing, or nil at the end of input. */
 static int host_read_line(lua_State *L)
@@ -110,12 +66,6 @@ static int host_history(lua_State *L)
     return 0;
 }
 
-static int host_is_terminal(lua_State *L)
-{
-    lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
-    return 1;
-}
-
 /* facts() -> the last signal's number (0: none came), the program's path. */
 static int host_facts(lua_State *L)
 {
@@ -126,41 +76,18 @@ static int host_facts(lua_State *L)
     return 2;
 }
 
-static int open_host(lua_State *L)
-{
-    static const luaL_Reg calls[] = {{"embedded", host_embedded},
-                                     {"place", host_place},
-                                     {"read_line", host_read_line},
-                                     {"history", host_history},
-                                     {"is_terminal", host_is_terminal},
-                                     {"facts", host_facts},
-                                     {NULL, NULL}};
-    lua_newtable(L);
-    luaL_register(L, NULL, calls);
-    return 1;
-}
-
 /* --- start --- */
 
 /* Runs with everything on Lua's stack, so that an error here is a message too. */
 static int start(lua_State *L)
 {
+    static const luaL_Reg calls[] = {{"read_line", host_read_line},
+                                     {"history", host_history},
+                                     {"facts", host_facts},
+                                     {NULL, NULL}};
     char **argv = lua_touserdata(L, 1);
-    luaL_openlibs(L);
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "preload");
-    lua_pushcfunction(L, luaopen_lpeg);
-    lua_setfield(L, -2, "lpeg");
-    lua_pushcfunction(L, open_host);
-    lua_setfield(L, -2, "sembed.host");
-    lua_pushcfunction(L, host_embedded);
-    lua_pushliteral(L, "sembed.loader");
-    lua_call(L, 1, 1);
-    size_t n;
-    const char *bytes = lua_tolstring(L, -1, &n);
-    if (luaL_loadbuffer(L, bytes, n, "=sembed.loader") != 0)
-        return lua_error(L);
-    lua_call(L, 0, 0);
+    se_lua_open(L);
+    luaL_register(L, NULL, calls);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "sembed.program");
     lua_call(L, 1, 1);

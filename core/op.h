@@ -16,6 +16,10 @@
 
 #include "type.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     SE_OP_VERSION = 1,   /* of this header, for ops loaded from shared objects */
     SE_MAX_INPUTS = 512, /* variadic ops: global_norm over all parameters */
@@ -23,7 +27,9 @@ enum {
     SE_MAX_ATTRS = 8
 };
 
+/* sembed-cdef-begin */
 typedef struct se_op se_op;
+/* sembed-cdef-end */
 typedef struct se_node se_node;
 typedef struct se_build se_build;
 
@@ -250,5 +256,9 @@ void se_op_expand(se_build *b, const se_op *op, const se_attr *attr, int n_in, c
 #define OP2(b, name, x, y) OP(b, name, NULL, x, y)
 #define OP3(b, name, x, y, z) OP(b, name, NULL, x, y, z)
 #define ATTRS(...) ((const se_attr[]){__VA_ARGS__})
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,16 +1,66 @@
-/* The engine's public header: tensors as handles on a lazy graph. What stands between the marker
- * lines is also LuaJIT's cdef.
+/* The public header, in two parts.
  *
- * A call makes graph nodes and checks shapes at once; data is computed by se_eval. All of it
- * belongs to one thread at a time. */
+ * First, model folders for other programs: open a folder, turn texts into vectors, close it. These
+ * calls may be made from any number of threads at once, on one model or several.
+ *
+ *     cc program.c $(pkg-config --cflags --libs sembed)
+ *
+ * Second, the engine: tensors as handles on a lazy graph. A call makes graph nodes and checks
+ * shapes at once; data is computed by se_eval. All of this part belongs to one thread at a time,
+ * and to none while a call of the first part runs. What stands between the marker lines is also
+ * LuaJIT's cdef. */
 #ifndef SEMBED_H
 #define SEMBED_H
 
 #include "op.h"
 
-/* sembed-cdef-begin */
-typedef struct se_op se_op;
+#ifdef __cplusplus
+extern "C" {
+#endif
 
+/* --- model folders: any thread --- */
+
+/* An opened folder. A call that fails returns another status than SE_OK, and se_message() says why
+ * to the thread that made it; the model stays usable. */
+typedef struct se_model se_model;
+
+/* Opens a sentence-transformers folder. Free with se_model_close. */
+SE_API se_status se_model_open(const char *folder, se_model **out);
+
+/* No other thread may be in a call on the model, or make one later. NULL is allowed. */
+SE_API void se_model_close(se_model *model);
+
+/* Numbers in a vector; most tokens of a text, what is beyond them is cut. 0 for NULL. */
+SE_API int64_t se_model_dims(const se_model *model);
+SE_API int64_t se_model_tokens(const se_model *model);
+
+/* sembed-cdef-begin */
+/* How to encode. Zero in a field is what the folder says, so {.size = sizeof options} changes
+ * nothing. */
+typedef struct se_encode_options {
+    size_t size;             /* sizeof(se_encode_options): later versions may have more fields */
+    const char *prompt;      /* put before each text */
+    const char *prompt_name; /* the same, by a name that the folder has a prompt for */
+    int64_t dims;            /* only the first so many numbers of each vector */
+    int64_t tokens;          /* cut texts to so many tokens */
+    int64_t batch;           /* texts computed at once: memory and speed, never the vectors */
+    int32_t normalize;       /* 1: to unit length; -1: not */
+    int32_t reserved;
+} se_encode_options;
+/* sembed-cdef-end */
+
+/* Encodes n texts in UTF-8 to `out`: n vectors of se_model_dims numbers (options->dims where that
+ * is set), one after another. bytes[i] is the size of texts[i], which may hold zero bytes; bytes
+ * NULL: each text ends at its first zero byte. options may be NULL. *cut, where cut is not NULL, is
+ * the number of texts that were cut. A text's vector has the same bits whatever stands beside it
+ * and whichever thread asks. */
+SE_API se_status se_model_encode(se_model *model, int64_t n, const char *const *texts,
+                                 const size_t *bytes, const se_encode_options *options, float *out,
+                                 int64_t *cut);
+
+/* --- the engine: one thread at a time --- */
+
+/* sembed-cdef-begin */
 /* A handle on one output of one graph node. Every function that gives one gives a reference that
  * se_tensor_free returns. */
 typedef struct se_tensor se_tensor;
@@ -132,5 +182,9 @@ SE_API se_status se_isa_use(const char *name);
  * training is held against. */
 SE_API double se_gemm_rate(int64_t m, int64_t n, int64_t k, double seconds);
 /* sembed-cdef-end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* sembed-cdef-begin */
 enum { SE_MAX_RANK = 6 };
 
@@ -52,5 +56,9 @@ const char *se_type_print(const se_type *t, char text[SE_TYPE_TEXT]);
 /* Tests of gradients compute every f32 tensor in double: set once, before the first tensor. */
 void se_real_set_f64(bool on);
 bool se_real_is_f64(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,7 @@
 -- paths; `own` and `may` are lists of names from this table.
 local layers = {
   { name = 'base', files = { '^core/base%.[ch]$' } },
+  { name = 'turn', files = { '^core/turn%.[ch]$' }, may = { 'base' } },
   { name = 'type', files = { '^core/type%.[ch]$' }, may = { 'base' } },
   { name = 'arena', files = { '^core/arena%.[ch]$' }, may = { 'base' } },
   { name = 'buf', files = { '^core/buf%.[ch]$' }, may = { 'type', 'base' } },
@@ -36,7 +37,7 @@ local layers = {
   { name = 'tokenizer.h', files = { '^tokenizer/tokenizer%.h$' }, may = { 'base' } },
   { name = 'tokenizer', files = { '^tokenizer/.+%.[ch]$' }, may = { 'tokenizer.h', 'base' } },
   { name = 'program', files = { '^core/main%.c$', '^core/embed%.[ch]$' },
-    may = { 'sembed.h', 'op.h', 'type', 'base' } },
+    may = { 'turn', 'sembed.h', 'op.h', 'type', 'base' } },
 }
 
 -- Libraries that only some files know. Others (the C library, POSIX) are free.

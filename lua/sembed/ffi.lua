@@ -5,6 +5,7 @@
 
 local ffi = require 'ffi'
 local fail = require 'sembed.fail'
+local host = require 'sembed.host'
 
 -- Pointers to handles stand in C arrays (`ins`) that the collector does not look into: what keeps a
 -- handle alive until the C call is its slot on the interpreter's stack. Compiled code drops slots
@@ -13,9 +14,11 @@ local fail = require 'sembed.fail'
 jit.off(true, true)
 
 -- Enums become plain integers: LuaJIT would box the status of each call.
-local declarations = require('sembed.host').embedded 'cdef'
-ffi.cdef((declarations:gsub('typedef enum (%w+) (%b{}) %1;', 'enum %2; typedef int32_t %1;')))
-local C = ffi.C
+local declarations = host.embedded 'cdef'
+ffi.cdef((declarations:gsub('typedef enum ([%w_]+) (%b{}) %1;', 'enum %2; typedef int32_t %1;')))
+-- In a shared library that its host opened for itself, the engine's symbols are found by its path.
+local library = host.library()
+local C = library and ffi.load(library) or ffi.C
 
 local core = {
   C = C,
@@ -43,7 +46,9 @@ local place = fail.place
 function core.check(status)
   if status == OK then return end
   if status == INTERRUPTED then fail.stop('interrupted') end
-  fail.raise('%s', ffi.string(C.se_message()))
+  local message = ffi.string(C.se_message())
+  core.failed = { status = status, message = message } -- for embed.lua, which has a status to give
+  fail.raise('%s', message)
 end
 
 local function try_twice(f, ...)

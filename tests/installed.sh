@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The installed tree, moved after it was installed: tests/installed.sh BUILD_FOLDER [C_COMPILER]
+# A program is compiled with what pkg-config says and must give the bytes that `sembed encode` gives;
+# headers are read as C and as C++; the library exports nothing but se_*; recipes and man page are
+# where they should be.
+set -eu
+build=$(realpath "$1") compiler=${2:-cc}
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+DESTDIR=$work/stage cmake --install "$build" --prefix /usr/local >"$work/said" || {
+    cat "$work/said"
+    exit 1
+}
+mv "$work/stage/usr/local" "$work/moved"
+tree=$work/moved
+PKG_CONFIG_PATH=$(dirname "$(find "$tree" -name sembed.pc)")
+export PKG_CONFIG_PATH
+read -ra flags <<<"$(pkg-config --cflags --libs sembed) ${EXTRA_FLAGS:-}"
+library=$(find "$tree" -name libsembed.so)
+LD_LIBRARY_PATH=$(dirname "$library")
+export LD_LIBRARY_PATH
+
+"$compiler" -std=c11 -Wall -Wextra -pedantic -Werror tests/example_encode.c -o "$work/example" "${flags[@]}"
+cat >"$work/lines.txt" <<'EOF'
+a first text
+another one, somewhat longer than the first: what is it about?
+
+zwölf Boxkämpfer
+EOF
+model=tests/data/tiny-mpnet
+"$work/example" "$model" <"$work/lines.txt" >"$work/example.f32"
+sed 's/"/\\"/g; s/.*/{"text": "&"}/' "$work/lines.txt" >"$work/lines.jsonl"
+"$tree/bin/sembed" encode model="$model" in="$work/lines.jsonl" field=text out="$work/encode.npy" 2>"$work/said"
+bytes=$((4 * 64 * 4))
+[ "$(stat -c %s "$work/example.f32")" = $bytes ] || {
+    echo "example_encode wrote $(stat -c %s "$work/example.f32") bytes, $bytes are wanted"
+    exit 1
+}
+tail -c $bytes "$work/encode.npy" | cmp - "$work/example.f32" || {
+    echo 'example_encode and sembed encode differ'
+    exit 1
+}
+if "$work/example" "$work/nothing" </dev/null 2>"$work/said" || ! grep -q "$work/nothing" "$work/said"; then
+    echo 'example_encode did not name the folder that is not there'
+    exit 1
+fi
+
+printf '#include <sembed.h>\nint main(void) { return se_model_dims(0) != 0; }\n' >"$work/user.c"
+cp "$work/user.c" "$work/user.cc"
+"$compiler" -std=c11 -Wall -Wextra -pedantic -Werror "$work/user.c" -o "$work/user" "${flags[@]}" && "$work/user"
+if command -v c++ >/dev/null; then
+    c++ -std=c++11 -Wall -Wextra -pedantic -Werror "$work/user.cc" -o "$work/user" "${flags[@]}" && "$work/user"
+fi
+
+other=$(nm -D --defined-only "$library" | awk '$3 !~ /^se_/ { print $3 }')
+[ -z "$other" ] || { echo "libsembed.so exports:" "$other"; exit 1; }
+readelf -d "$library" | grep -q 'SONAME.*libsembed\.so\.[0-9]' || { echo 'libsembed.so has no SONAME'; exit 1; }
+
+for file in share/sembed/recipes/reddit_mpnet.lua share/sembed/recipes/data/vocab.txt share/man/man1/sembed.1 \
+    share/doc/sembed/LICENSE share/doc/sembed/NOTICE; do
+    [ -s "$tree/$file" ] || { echo "$file is not installed"; exit 1; }
+done
+cd "$work" # away from the source tree: the installed recipes must be found
+echo '-- changed' >>"$tree/share/sembed/recipes/tokenize.lua"
+echo 'error "the installed one"' >>"$tree/share/sembed/recipes/tokenize.lua"
+"$tree/bin/sembed" tokenize model="$OLDPWD/$model" in=/dev/null >"$work/said" 2>&1 || true
+grep -q 'the installed one' "$work/said" || { echo 'the installed recipe was not run:'; cat "$work/said"; exit 1; }
+for name in "$tree"/share/sembed/recipes/*.lua; do
+    name=$(basename "$name" .lua)
+    grep -q "^\.B $name$" "$tree/share/man/man1/sembed.1" || { echo "the man page lacks the recipe $name"; exit 1; }
+done
+if command -v groff >/dev/null; then
+    groff -man -ww -Tutf8 "$tree/share/man/man1/sembed.1" 2>"$work/said" >/dev/null
+    [ ! -s "$work/said" ] || { cat "$work/said"; exit 1; }
+fi
+echo "installed, moved and used: $(du -sh "$tree" | cut -f1)"
