@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *kind_name(const se_json *v)
+const char *se_record_kind(const se_json *v)
 {
     static const char *const NAME[] = {"null",     "true or false", "a number", "a number",
                                        "a string", "an array",      "an object"};
@@ -71,8 +71,8 @@ static void list_names(const se_columns *c, const se_json *object, char *text, s
     }
 }
 
-static se_status parse(const char *line, size_t bytes, const char *file, int64_t number,
-                       se_json **out)
+se_status se_record_json(const char *line, size_t bytes, const char *file, int64_t number,
+                         se_json **out)
 {
     json_error_t e;
     size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL |
@@ -99,13 +99,13 @@ static se_status take(se_record *r, int32_t column, const char *name, const se_j
     if (r->text[column])
         return SE_OK;
     return se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": \"%s\" is %s, expected a string", file, number,
-                   name, kind_name(v));
+                   name, se_record_kind(v));
 }
 
-static se_status missing(const se_record *r, const char *name, const char *file, int64_t number)
+se_status se_record_missing(const se_json *root, const char *name, const char *file, int64_t number)
 {
     char keys[512];
-    list_names(NULL, r->root, keys, sizeof keys);
+    list_names(NULL, root, keys, sizeof keys);
     return se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": no \"%s\": the keys are %s", file, number, name,
                    keys[0] ? keys : "none");
 }
@@ -115,13 +115,13 @@ se_status se_record_parse(const char *line, size_t bytes, const char *file, int6
 {
     char names[512];
     memset(out, 0, sizeof *out);
-    se_status s = parse(line, bytes, file, number, &out->root);
+    se_status s = se_record_json(line, bytes, file, number, &out->root);
     if (s != SE_OK)
         return s;
     int32_t kind = se_json_type(out->root);
     if (kind != SE_JSON_OBJECT && kind != SE_JSON_ARRAY)
         s = se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": %s, expected an object or an array of texts",
-                    file, number, kind_name(out->root));
+                    file, number, se_record_kind(out->root));
     if (s == SE_OK && columns->n == 0)
         s = choose(columns, out->root);
     if (s == SE_OK && kind == SE_JSON_ARRAY &&
@@ -135,7 +135,7 @@ se_status se_record_parse(const char *line, size_t bytes, const char *file, int6
         const se_json *v = kind == SE_JSON_ARRAY ? se_json_at(out->root, i)
                                                  : se_json_get(out->root, columns->name[i]);
         s = v ? take(out, i, columns->name[i], v, file, number)
-              : missing(out, columns->name[i], file, number);
+              : se_record_missing(out->root, columns->name[i], file, number);
     }
     if (s != SE_OK)
         se_record_free(out);

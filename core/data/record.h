@@ -27,6 +27,17 @@ se_status se_record_parse(const char *line, size_t bytes, const char *file, int6
                           se_columns *columns, se_record *out);
 void se_record_free(se_record *r);
 
+/* Parses a line as one JSON value, freed by se_json_free. Fails as se_record_parse does. */
+se_status se_record_json(const char *line, size_t bytes, const char *file, int64_t number,
+                         se_json **out);
+
+/* Fails with the keys that there are in place of `name`. */
+se_status se_record_missing(const se_json *root, const char *name, const char *file,
+                            int64_t number);
+
+/* What a value is, in words: "a number". */
+const char *se_record_kind(const se_json *v);
+
 se_status se_columns_add(se_columns *c, const char *name);
 void se_columns_free(se_columns *c);
 

@@ -4,6 +4,7 @@ local modules = {
   data = {
     lines = function() return require 'sembed.data.lines' end,
     pairs = function() return require 'sembed.data.pairs' end,
+    texts = function() return require 'sembed.data.texts' end,
   },
   loss = {
     in_batch = function() return require 'sembed.loss.in_batch' end,

@@ -1,4 +1,4 @@
--- Lines of a text file, plain or gzip; "-" is standard input:
+-- Lines of a text file, plain, gzip or zstd; "-" is standard input:
 -- for line, number in se.data.lines 'texts.jsonl' do ... end
 
 local core = require 'sembed.ffi'
