@@ -16,7 +16,7 @@ usage: sembed [-i] FILE|NAME [word|key=value]...
   word        reaches the recipe in order
   -i          stay at the prompt afterwards
   -e CODE     run CODE
-  --help, --version
+  --help, --version; sembed NAME --help tells of a recipe
 Without arguments: a prompt. SEMBED_LUA=DIR takes the Lua library from DIR; SEMBED_TRACE=1 shows
 where an error came from.
 ]]
@@ -75,10 +75,12 @@ end
 
 -- --- the command line ---
 
-local function take_keys(args, from)
+local function take_keys(args, from, job)
   for i = from, #args do
     local key, value = args[i]:match '^([%a_][%w_]*)=(.*)$'
-    if not key then
+    if job and (args[i] == '--help' or args[i] == '-h' or args[i] == 'help=true') then
+      job.manual = true
+    elseif not key then
       run.words[#run.words + 1] = args[i]
     else
       if not run.keys[key] then run.order[#run.order + 1] = key end
@@ -108,7 +110,7 @@ local function parse(args)
     i = i + 1
   end
   job.recipe = args[i]
-  take_keys(args, i + 1)
+  take_keys(args, i + 1, job)
   return job
 end
 
@@ -123,6 +125,7 @@ local function load_job(job)
   run.source, run.file = text, job.recipe
   run.folder = require 'sembed.files'.absolute(folder)
   run.command = run.called .. ' ' .. job.recipe
+  if job.manual then return run.print_manual end
   package.path = folder .. '/?.lua;' .. package.path
   text = text:gsub('^#[^\n]*', '') -- a recipe may be a script: #!/usr/bin/env sembed
   return assert(loadstring(text, chunk))

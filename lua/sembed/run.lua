@@ -12,6 +12,22 @@ local run = {
   program = '',  -- the program's own path
 }
 
+-- Prints the recipe's manual, for `sembed NAME --help`: the comment at its head, and the keys that
+-- every recipe knows. A recipe that cannot do without keys calls it where none came.
+function run.print_manual()
+  local lines = {}
+  for line in (run.source:gsub('^#[^\n]*\n', '') .. '\n'):gmatch '(.-)\n' do
+    local text = line:match '^%-%- ?(.*)$'
+    if not text then break end
+    lines[#lines + 1] = text
+  end
+  if not lines[1] then lines[1] = (run.file or 'this recipe') .. ' has no comment at its head.' end
+  lines[#lines + 1] = '\nEvery recipe: threads=N memory=8G seed=N profile=true device=cpu '
+    .. 'precision=f32'
+  io.write(table.concat(lines, '\n'), '\n')
+  run.configured = true -- whatever keys came
+end
+
 -- A path to read: relative to the current folder if it came from the shell (as a key's value, or in
 -- a list with commas), else to the recipe.
 function run.path(path)

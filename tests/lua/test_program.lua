@@ -34,6 +34,14 @@ check.ok(output:find('takes no keys', 1, true), 'no config: %s', output)
 check.ok(lines_of('redit_mpnet', 1):find('"reddit_mpnet"', 1, true), 'nearest recipe')
 check.ok(lines_of('nothing/here.lua', 1):find('nothing/here.lua', 1, true), 'missing file')
 
+-- The manual of a recipe is the comment at its head.
+output = lines_of(recipe '#!/usr/bin/env sembed\n-- What it does.\n--\n--   a=1  a key\nerror()\n--no\n'
+  .. ' a=2 --help', 0)
+check.ok(output:find('^What it does%.\n\n  a=1  a key\n\nEvery recipe: threads=N'), output)
+check.ok(lines_of('encode --help', 0):find('model=', 1, true), 'by name')
+check.ok(lines_of(recipe 'print(1)\n' .. ' help=true', 0):find 'no comment at its head', 'none')
+check.equal(lines_of('-e "print(...)" --help', 0), '--help\n', 'words of -e')
+
 -- Files beside the recipe; paths in it are relative to it, paths from the shell are not.
 check.write(folder .. '/beside.lua', 'return 42\n')
 check.write(folder .. '/one.txt', 'in the recipe\'s folder\n')

@@ -4,11 +4,11 @@
 --   local texts = se.data.texts { 'a.csv.gz', 'b.csv.zst', field = 'body' }
 --   for text in texts do ... texts:where() ... texts:read() / texts:size() ... end
 --
--- Options: the files ("-" is standard input); field (of JSON lines: a key, "a.b.0" goes into objects
--- and arrays, "" for lines that are strings); column (of tsv and csv: a name of the header line or a
--- number from 1; field where it is not given); header (true: skip a first line also where the column
--- is a number); format (lines, jsonl, tsv, csv; else the file's name tells). `line` is the line in
--- its file at which the text begins. Errors are "FILE:LINE: what".
+-- Options: the files ("-" is standard input); field (of JSON lines: a key, "a.b.0" goes into
+-- objects and arrays, "" for lines that are strings); column (of tsv and csv: a name of the header
+-- line or a number from 1; field where it is not given); header (true: skip a first line where
+-- the column is a number); format (lines, jsonl, tsv, csv; else the name tells). `line` is the
+-- line in its file at which the text begins. Errors are "FILE:LINE: what".
 
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
