@@ -3,22 +3,13 @@
 #include "buf.h"
 #include "node.h"
 #include "io/json.h"
+#include "io/map.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "safetensors files are mapped: a little-endian machine is needed"
-#endif
 
 enum { MAX_RANK = 16, START = 8 };
 static const uint64_t MAX_HEADER = 100000000; /* as the reference implementation */
@@ -30,13 +21,6 @@ static const struct {
               {"I16", 2}, {"I8", 1},   {"U8", 1},      {"BOOL", 1},    {"U16", 2},    {"U32", 4},
               {"U64", 8}, {"C64", 8},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}};
 
-/* A mapped file; the open file and each tensor hold a reference. */
-typedef struct mapping {
-    void *data;
-    size_t bytes;
-    atomic_int refs;
-} mapping;
-
 typedef struct entry {
     const char *name, *dtype; /* the name is the header's, the dtype a constant */
     int item;                 /* bytes of an element */
@@ -47,55 +31,17 @@ typedef struct entry {
 
 struct se_safetensors {
     char *path;
-    mapping *map;
+    se_map *map;
     se_json *header;
     uint64_t data_at; /* offset of the data part in the file */
     int64_t n;
     entry *entry;
 };
 
-static void map_release(void *owner)
-{
-    mapping *m = owner;
-    if (atomic_fetch_sub(&m->refs, 1) != 1)
-        return;
-    if (m->bytes)
-        munmap(m->data, m->bytes);
-    free(m);
-}
-
-static se_status map_file(const char *path, mapping **out)
-{
-    struct stat st;
-    *out = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return se_fail(SE_ERR_IO, "%s: cannot read: %s", path, strerror(errno));
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        close(fd);
-        return se_fail(SE_ERR_IO, "%s: cannot read: not a file", path);
-    }
-    mapping *m = se_calloc(1, sizeof *m);
-    se_status s = m ? SE_OK : SE_ERR_MEMORY;
-    if (m) {
-        atomic_init(&m->refs, 1);
-        m->bytes = (size_t)st.st_size;
-        m->data = m->bytes ? mmap(NULL, m->bytes, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
-        if (m->data == MAP_FAILED) {
-            s = se_fail(SE_ERR_IO, "%s: cannot map %zu bytes: %s", path, m->bytes, strerror(errno));
-            free(m);
-            m = NULL;
-        }
-    }
-    close(fd);
-    *out = m;
-    return s;
-}
-
 /* Where a tensor's entry stands in the file: its quoted name, or the header's start. */
 static uint64_t entry_at(const se_safetensors *f, const char *name)
 {
-    const char *text = (const char *)f->map->data + START;
+    const char *text = f->map->data + START;
     size_t n = strlen(name) + 2, header = (size_t)(f->data_at - START);
     char *quoted = se_malloc(n + 1);
     if (!quoted)
@@ -245,7 +191,7 @@ static se_status read_header(se_safetensors *f)
                        " (the file has %zu bytes)",
                        f->path, n, bytes - START < MAX_HEADER ? bytes - START : MAX_HEADER, bytes);
     f->data_at = START + n;
-    const char *text = (const char *)f->map->data + START;
+    const char *text = f->map->data + START;
     if (text[0] != '{')
         return se_fail(SE_ERR_FORMAT,
                        "%s: offset 8: the header begins with byte 0x%02x, expected {", f->path,
@@ -273,7 +219,7 @@ se_status se_safetensors_open(const char *path, se_safetensors **out)
     if (!f)
         return SE_ERR_MEMORY;
     f->path = se_strdup(path);
-    se_status s = f->path ? map_file(path, &f->map) : SE_ERR_MEMORY;
+    se_status s = f->path ? se_map_open(path, &f->map) : SE_ERR_MEMORY;
     if (s == SE_OK)
         s = read_header(f);
     if (s != SE_OK)
@@ -290,8 +236,7 @@ void se_safetensors_close(se_safetensors *f)
     se_json_free(f->header);
     free(f->entry);
     free(f->path);
-    if (f->map)
-        map_release(f->map);
+    se_map_release(f->map);
     free(f);
 }
 
@@ -341,63 +286,44 @@ const char *se_safetensors_metadata(const se_safetensors *f, const char *key)
 
 /* --- tensors --- */
 
-static float half_to_float(uint16_t h)
+static const char *data_of(const se_safetensors *f, const entry *e)
 {
-    int exponent = h >> 10 & 31, fraction = h & 1023;
-    float x = exponent == 31  ? (fraction ? NAN : INFINITY)
-              : exponent == 0 ? ldexpf((float)fraction, -24)
-                              : ldexpf((float)(fraction | 1024), exponent - 25);
-    return h >> 15 ? -x : x;
+    return f->map->data + f->data_at + e->begin;
 }
 
-/* An element as a double: exact for every dtype that is converted. */
-static double element(const char *dtype, const char *data, int64_t i)
+/* The kind of a dtype that weights may have; -1 for others. */
+static int real_kind(const char *dtype)
 {
-    if (strcmp(dtype, "F64") == 0) {
-        double x;
+    static const char *const NAMES[] = {[SE_REAL_F32] = "F32",
+                                        [SE_REAL_F16] = "F16",
+                                        [SE_REAL_BF16] = "BF16",
+                                        [SE_REAL_F64] = "F64"};
+    for (int i = 0; i < (int)(sizeof NAMES / sizeof *NAMES); i++)
+        if (strcmp(dtype, NAMES[i]) == 0)
+            return i;
+    return -1;
+}
+
+/* I64 -> i32, as ids are. */
+static se_status copy_integers(const se_safetensors *f, const entry *e, int32_t *to)
+{
+    const char *data = data_of(f, e);
+    for (int64_t i = 0; i < e->count; i++) {
+        int64_t x;
         memcpy(&x, data + 8 * i, sizeof x);
-        return x;
-    }
-    if (strcmp(dtype, "F16") == 0) {
-        uint16_t h;
-        memcpy(&h, data + 2 * i, sizeof h);
-        return (double)half_to_float(h);
-    }
-    float x;
-    memcpy(&x, data + 4 * i, sizeof x);
-    return (double)x;
-}
-
-/* Fills `to` with the entry's elements as the tensor's dtype. */
-static se_status convert(const se_safetensors *f, const entry *e, se_dtype dtype, void *to)
-{
-    const char *data = (const char *)f->map->data + f->data_at + e->begin;
-    if (strcmp(e->dtype, "I64") == 0) {
-        for (int64_t i = 0; i < e->count; i++) {
-            int64_t x;
-            memcpy(&x, data + 8 * i, sizeof x);
-            if (x < INT32_MIN || x > INT32_MAX)
-                return se_fail(SE_ERR_FORMAT,
-                               "%s: offset %" PRIu64 ": tensor '%s': %" PRId64
-                               ", expected a number of 32 bits",
-                               f->path, f->data_at + e->begin + 8 * (uint64_t)i, e->name, x);
-            ((int32_t *)to)[i] = (int32_t)x;
-        }
-    } else if (dtype == SE_F32 && se_real_is_f64()) {
-        for (int64_t i = 0; i < e->count; i++)
-            ((double *)to)[i] = element(e->dtype, data, i);
-    } else if (dtype == SE_F32 && strcmp(e->dtype, "F32") != 0) {
-        for (int64_t i = 0; i < e->count; i++)
-            ((float *)to)[i] = (float)element(e->dtype, data, i);
-    } else if (e->end > e->begin) {
-        memcpy(to, data, (size_t)(e->end - e->begin));
+        if (x < INT32_MIN || x > INT32_MAX)
+            return se_fail(SE_ERR_FORMAT,
+                           "%s: offset %" PRIu64 ": tensor '%s': %" PRId64
+                           ", expected a number of 32 bits",
+                           f->path, f->data_at + e->begin + 8 * (uint64_t)i, e->name, x);
+        to[i] = (int32_t)x;
     }
     return SE_OK;
 }
 
 static se_status check_bools(const se_safetensors *f, const entry *e)
 {
-    const uint8_t *data = (const uint8_t *)f->map->data + f->data_at + e->begin;
+    const uint8_t *data = (const uint8_t *)data_of(f, e);
     for (int64_t i = 0; i < e->count; i++)
         if (data[i] > 1)
             return se_fail(SE_ERR_FORMAT,
@@ -406,21 +332,45 @@ static se_status check_bools(const se_safetensors *f, const entry *e)
     return SE_OK;
 }
 
+static se_status find_entry(const se_safetensors *f, int64_t i, const entry **out)
+{
+    *out = entry_of(f, i);
+    if (!*out)
+        return se_fail(SE_ERR_ARG, "%s: no tensor %lld: there are %lld", f->path, (long long)i,
+                       (long long)f->n);
+    if ((*out)->rank > SE_MAX_RANK)
+        return LIE(f, (*out)->name, "%d axes, expected at most %d", (*out)->rank, SE_MAX_RANK);
+    return SE_OK;
+}
+
+se_status se_safetensors_weight(const se_safetensors *f, int64_t i, se_tensor **out)
+{
+    const entry *e;
+    *out = NULL;
+    se_status s = find_entry(f, i, &e);
+    if (s != SE_OK)
+        return s;
+    int kind = real_kind(e->dtype);
+    if (kind < 0)
+        return LIE(f, e->name, "dtype %s, weights are F32, F16, BF16 or F64", e->dtype);
+    return se_map_leaf(f->map, data_of(f, e), (se_real_kind)kind, e->rank, e->dim, NULL, out);
+}
+
 se_status se_safetensors_tensor(const se_safetensors *f, int64_t i, se_tensor **out)
 {
     static const struct {
         const char *name;
         se_dtype dtype;
-        bool as_is;
-    } KINDS[] = {{"F32", SE_F32, true},   {"BF16", SE_BF16, true}, {"I32", SE_I32, true},
-                 {"BOOL", SE_BOOL, true}, {"F16", SE_F32, false},  {"F64", SE_F32, false},
+        bool real; /* a matter of se_safetensors_weight */
+    } KINDS[] = {{"F32", SE_F32, true},  {"F16", SE_F32, true},    {"F64", SE_F32, true},
+                 {"I32", SE_I32, false}, {"BF16", SE_BF16, false}, {"BOOL", SE_BOOL, false},
                  {"I64", SE_I32, false}};
-    const entry *e = entry_of(f, i);
-    *out = NULL;
-    if (!e)
-        return se_fail(SE_ERR_ARG, "%s: no tensor %lld: there are %lld", f->path, (long long)i,
-                       (long long)f->n);
+    const entry *e;
     int kind = -1;
+    *out = NULL;
+    se_status s = find_entry(f, i, &e);
+    if (s != SE_OK)
+        return s;
     for (int k = 0; k < (int)(sizeof KINDS / sizeof *KINDS); k++)
         if (strcmp(e->dtype, KINDS[k].name) == 0)
             kind = k;
@@ -428,26 +378,25 @@ se_status se_safetensors_tensor(const se_safetensors *f, int64_t i, se_tensor **
         return LIE(f, e->name,
                    "dtype %s cannot be used, expected F32, BF16, F16, F64, I64, I32, BOOL",
                    e->dtype);
-    if (e->rank > SE_MAX_RANK)
-        return LIE(f, e->name, "%d axes, expected at most %d", e->rank, SE_MAX_RANK);
+    if (KINDS[kind].real)
+        return se_safetensors_weight(f, i, out);
     if (KINDS[kind].dtype == SE_BOOL && check_bools(f, e) != SE_OK)
         return SE_ERR_FORMAT;
 
     se_type type = se_type_make(KINDS[kind].dtype, e->rank, e->dim);
-    const char *data = (const char *)f->map->data + f->data_at + e->begin;
-    bool foreign = KINDS[kind].as_is && (uintptr_t)data % (size_t)e->item == 0 && e->count > 0 &&
-                   !(type.dtype == SE_F32 && se_real_is_f64());
-    se_buf *buf;
-    if (foreign) {
-        buf = se_buf_foreign(data, (size_t)(e->end - e->begin), map_release, f->map);
-        if (buf)
-            atomic_fetch_add(&f->map->refs, 1);
-    } else {
-        buf = se_buf_new(&type);
-    }
-    se_status s = buf ? SE_OK : SE_ERR_MEMORY;
-    if (buf && !foreign)
-        s = convert(f, e, (se_dtype)type.dtype, buf->data);
+    bool wide = strcmp(e->dtype, "I64") == 0;
+    bool foreign = !wide && (uintptr_t)data_of(f, e) % (size_t)e->item == 0 && e->count > 0;
+    size_t bytes = (size_t)(e->end - e->begin);
+    se_buf *buf =
+        foreign ? se_buf_foreign(data_of(f, e), bytes, se_map_release, f->map) : se_buf_new(&type);
+    if (!buf)
+        return SE_ERR_MEMORY;
+    if (foreign)
+        atomic_fetch_add(&f->map->refs, 1);
+    else if (wide)
+        s = copy_integers(f, e, buf->data);
+    else if (bytes)
+        memcpy(buf->data, data_of(f, e), bytes);
     if (s != SE_OK) {
         se_buf_unref(buf);
         return s;

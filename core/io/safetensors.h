@@ -28,6 +28,10 @@ SE_API const char *se_safetensors_metadata(const se_safetensors *f, const char *
  * and data that is not aligned is copied. Other dtypes are refused by name. */
 SE_API se_status se_safetensors_tensor(const se_safetensors *f, int64_t i, se_tensor **out);
 
+/* The same for a weight: always f32. F32 is the mapped file, F16, BF16 and F64 are converted; other
+ * dtypes are refused by name. */
+SE_API se_status se_safetensors_weight(const se_safetensors *f, int64_t i, se_tensor **out);
+
 /* Writes n tensors (computed first where they are not) and n_meta texts of metadata; "format": "pt"
  * is added where it is not given. Written to path.part, synced, renamed. */
 SE_API se_status se_safetensors_write(const char *path, int32_t n, const char *const *names,

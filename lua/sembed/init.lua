@@ -34,6 +34,7 @@ local modules = {
   text = function() return require 'sembed.text' end,
   tokenizer = function() return require 'sembed.tokenizer' end,
   train = function() return require 'sembed.train' end,
+  weights = function() return require 'sembed.weights' end,
 }
 
 -- A table whose members are loaded when they are first asked for.

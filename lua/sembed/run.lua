@@ -28,15 +28,23 @@ function run.print_manual()
   run.configured = true -- whatever keys came
 end
 
--- A path to read: relative to the current folder if it came from the shell (as a key's value, or in
--- a list with commas), else to the recipe.
-function run.path(path)
-  if path:sub(1, 1) == '/' or run.folder == '.' then return path end
+local function from_shell(path)
   for _, value in pairs(run.keys) do
-    if (',' .. value .. ','):find(',' .. path .. ',', 1, true) then return path end
+    if (',' .. value .. ','):find(',' .. path .. ',', 1, true) then return true end
   end
   for _, word in ipairs(run.words) do
-    if word == path then return path end
+    if word == path then return true end
+  end
+end
+
+-- A path to read: relative to the current folder if it or a folder above it came from the shell (as
+-- a key's value, or in a list with commas), else to the recipe.
+function run.path(path)
+  if path:sub(1, 1) == '/' or run.folder == '.' then return path end
+  local part = path
+  while part do
+    if from_shell(part) then return path end
+    part = part:match '^(.*)/[^/]*$'
   end
   return run.folder .. '/' .. path
 end

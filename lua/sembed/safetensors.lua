@@ -25,17 +25,22 @@ function File:has(name)
   return C.se_safetensors_find(self.handle, name) >= 0
 end
 
--- A leaf over the mapped file.
-function File:get(name)
+local function read(self, call, name)
   local i = C.se_safetensors_find(self.handle, name)
   if i < 0 then
     fail.raise('%s: %s', self.path, fail.unknown('tensor', name, self.names))
   end
-  core.retry(C.se_safetensors_tensor, self.handle, i, core.out)
+  core.retry(call, self.handle, i, core.out)
   local t = core.own(core.out[0])
   core.watch_memory()
   return t
 end
+
+-- A leaf over the mapped file.
+function File:get(name) return (read(self, C.se_safetensors_tensor, name)) end
+
+-- The same as f32, whatever kind of real numbers the file holds.
+function File:weight(name) return (read(self, C.se_safetensors_weight, name)) end
 
 function File:metadata(key)
   local value = C.se_safetensors_metadata(self.handle, key)

@@ -82,7 +82,7 @@ function folder.open(path, prefix)
   if config.model_type and config.model_type ~= prefix then
     fail.raise('%s/config.json: model_type is "%s"; "%s" is wanted', at, config.model_type, prefix)
   end
-  local weights = safetensors.open(at .. '/model.safetensors')
+  local weights = require('sembed.weights').open(at)
   local sentence = load_if_there(at .. '/sentence_bert_config.json') or {}
   local length = sentence.max_seq_length
   return {
