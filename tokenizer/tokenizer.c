@@ -35,14 +35,18 @@ static se_status grow_to(se_tokenizer *t, int32_t n)
 {
     if (n <= t->n)
         return SE_OK;
-    char **token = se_realloc(t->token, (size_t)n * sizeof *token);
-    if (!token)
-        return SE_ERR_MEMORY;
-    t->token = token;
-    bool *in_model = se_realloc(t->in_model, (size_t)n);
-    if (!in_model)
-        return SE_ERR_MEMORY;
-    t->in_model = in_model;
+    if (n > t->room) {
+        int32_t room = n < 2 * t->room ? 2 * t->room : n;
+        char **token = se_realloc(t->token, (size_t)room * sizeof *token);
+        if (!token)
+            return SE_ERR_MEMORY;
+        t->token = token;
+        bool *in_model = se_realloc(t->in_model, (size_t)room);
+        if (!in_model)
+            return SE_ERR_MEMORY;
+        t->in_model = in_model;
+        t->room = room;
+    }
     for (int32_t i = t->n; i < n; i++) {
         t->token[i] = NULL;
         t->in_model[i] = false;
@@ -124,7 +128,7 @@ static se_status build_trie(se_tokenizer *t)
         return SE_ERR_MEMORY;
     for (int32_t i = 0; i < t->n; i++)
         if (t->token[i] && t->in_model[i] && t->token[i][0])
-            keys[n++] = (se_trie_key){t->token[i], i};
+            keys[n++] = (se_trie_key){.text = t->token[i], .id = i};
     se_status s = se_trie_build(keys, n, &t->trie);
     free(keys);
     if (!s)

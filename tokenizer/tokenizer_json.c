@@ -118,6 +118,7 @@ static se_status load_model(se_tokenizer *t, const json_t *model)
     if (prefix && strcmp(prefix, "##") != 0)
         return se_fail(SE_ERR_FORMAT, "model.continuing_subword_prefix is '%s'; wanted '##'",
                        prefix);
+    const char *unk = string_of(model, "unk_token");
     json_object_foreach(vocab, key, value)
     {
         if (!json_is_integer(value) || json_integer_value(value) < 0 ||
@@ -126,7 +127,7 @@ static se_status load_model(se_tokenizer *t, const json_t *model)
         se_status s = se_tokenizer_put(t, (int32_t)json_integer_value(value), key, true);
         if (s)
             return se_fail_prefix(s, "model.vocab: ");
-        if (strcmp(key, string_of(model, "unk_token") ? string_of(model, "unk_token") : "") == 0)
+        if (unk && strcmp(key, unk) == 0)
             t->unk = (int32_t)json_integer_value(value);
     }
     if (t->unk < 0)

@@ -41,6 +41,7 @@ typedef struct se_trie {
 typedef struct se_trie_key {
     const char *text; /* not empty */
     int32_t id;
+    uint64_t head; /* of trie.c: how the text begins */
 } se_trie_key;
 
 /* Sorts the keys; of equal texts the highest id counts. */
@@ -80,8 +81,9 @@ enum { /* se_tokenizer.byte_class: a class, and what may begin at this byte */
 
 struct se_tokenizer {
     int32_t n; /* ids 0 .. n - 1 */
-    char **token;
-    bool *in_model; /* [n]: in the WordPiece vocabulary (and not only an added token) */
+    int32_t room;
+    char **token;   /* [room] */
+    bool *in_model; /* [room]: in the WordPiece vocabulary (and not only an added token) */
     se_trie trie;
     int32_t inside; /* the node of "##", -1 = no such tokens */
     se_added_token *added;

@@ -14,14 +14,26 @@ typedef struct pending {
 
 typedef struct builder {
     se_trie_node *node;
-    int32_t n, first_open; /* first_open: no free node lies before it */
+    uint64_t *open;        /* one bit a node: free */
+    int32_t n, first_open; /* first_open: no free node lies in words of `open` before it */
     pending *queue;
     int64_t head, tail, capacity;
 } builder;
 
+/* Most keys differ in their first eight bytes: those are compared as one number. */
+static uint64_t head_of(const char *text)
+{
+    uint64_t head = 0;
+    for (int i = 0; i < 8; i++)
+        head = head << 8 | (uint8_t)(*text ? *text++ : 0);
+    return head;
+}
+
 static int key_order(const void *a, const void *b)
 {
     const se_trie_key *x = a, *y = b;
+    if (x->head != y->head)
+        return x->head < y->head ? -1 : 1;
     int order = strcmp(x->text, y->text);
     return order ? order : (x->id > y->id) - (x->id < y->id);
 }
@@ -31,9 +43,14 @@ static se_status add_block(builder *b)
     se_trie_node *node = se_realloc(b->node, (size_t)(b->n + BLOCK) * sizeof *node);
     if (!node)
         return SE_ERR_MEMORY;
+    b->node = node;
+    uint64_t *open = se_realloc(b->open, (size_t)(b->n + BLOCK) / 8);
+    if (!open)
+        return SE_ERR_MEMORY;
+    b->open = open;
     for (int32_t i = b->n; i < b->n + BLOCK; i++)
         node[i] = (se_trie_node){.base = 0, .parent = -1, .id = -1};
-    b->node = node;
+    memset(open + b->n / 64, 0xff, BLOCK / 8);
     b->n += BLOCK;
     return SE_OK;
 }
@@ -52,11 +69,19 @@ static se_status push(builder *b, pending p)
     return SE_OK;
 }
 
+static void take(builder *b, int32_t node, int32_t parent)
+{
+    b->node[node].parent = parent;
+    b->open[node / 64] &= ~(1ULL << node % 64);
+}
+
 static bool fits(const builder *b, int32_t base, const uint8_t *child, int32_t n)
 {
-    for (int32_t i = 0; i < n; i++)
-        if (b->node[base ^ child[i]].parent >= 0)
+    for (int32_t i = 0; i < n; i++) {
+        int32_t node = base ^ child[i];
+        if (!(b->open[node / 64] >> node % 64 & 1))
             return false;
+    }
     return true;
 }
 
@@ -64,19 +89,16 @@ static bool fits(const builder *b, int32_t base, const uint8_t *child, int32_t n
  * others look through the last few blocks only, which keeps building linear. */
 static se_status find_base(builder *b, const uint8_t *child, int32_t n, int32_t *base)
 {
-    if (n == 1) {
-        for (; b->first_open < b->n; b->first_open++)
-            if (b->node[b->first_open].parent < 0) {
-                *base = b->first_open ^ child[0];
-                return SE_OK;
-            }
-    } else {
-        int32_t from = b->n > TRIED_BLOCKS * BLOCK ? b->n - TRIED_BLOCKS * BLOCK : 0;
-        for (*base = from; *base < b->n; ++*base)
+    while (b->first_open < b->n / 64 && !b->open[b->first_open])
+        b->first_open++;
+    int32_t last = b->n > TRIED_BLOCKS * BLOCK ? (b->n - TRIED_BLOCKS * BLOCK) / 64 : 0;
+    for (int32_t w = n == 1 || b->first_open > last ? b->first_open : last; w < b->n / 64; w++)
+        for (uint64_t bits = b->open[w]; bits; bits &= bits - 1) {
+            *base = (w * 64 + __builtin_ctzll(bits)) ^ child[0];
             if (fits(b, *base, child, n))
                 return SE_OK;
-    }
-    *base = b->n ^ (n == 1 ? child[0] : 0);
+        }
+    *base = b->n;
     return add_block(b);
 }
 
@@ -104,7 +126,7 @@ static se_status place(builder *b, const se_trie_key *keys, pending p)
     b->node[p.node].base = base;
     for (int32_t i = 0; i < n && !s; i++) {
         int32_t next = base ^ child[i];
-        b->node[next].parent = p.node;
+        take(b, next, p.node);
         s = push(b, (pending){next, start[i], start[i + 1], p.depth + 1});
     }
     return s;
@@ -113,15 +135,18 @@ static se_status place(builder *b, const se_trie_key *keys, pending p)
 se_status se_trie_build(se_trie_key *keys, int32_t n, se_trie *out)
 {
     builder b = {0};
+    for (int32_t i = 0; i < n; i++)
+        keys[i].head = head_of(keys[i].text);
     qsort(keys, (size_t)n, sizeof *keys, key_order);
     se_status s = add_block(&b);
     if (!s) {
-        b.node[0].parent = INT32_MAX; /* taken, and nobody's child */
+        take(&b, 0, INT32_MAX); /* nobody's child */
         s = push(&b, (pending){0, 0, n, 0});
     }
     while (!s && b.head < b.tail)
         s = place(&b, keys, b.queue[b.head++]);
     free(b.queue);
+    free(b.open);
     if (s) {
         free(b.node);
         return s;
