@@ -3,6 +3,7 @@
 --   sembed eval model=DIR sts=FILE.tsv           text1 text2 score: Pearson, Spearman
 --   sembed eval model=DIR pairs=FILE.jsonl       1-of-100 accuracy, MRR, recall
 --   sembed eval model=DIR triplets=FILE.jsonl    (anchor, positive, negative): accuracy
+--   sembed eval model=DIR beir=FOLDER [split=test] retrieval: nDCG, MAP, recall, precision, MRR
 --
 -- Several at once, and several files each with a comma between; they may be .gz or .zst. Results
 -- are printed; out=FILE.json writes them as JSON, too, json=true prints JSON instead.
@@ -11,7 +12,8 @@ local se = require 'sembed'
 
 local cfg, given = se.config {
   model = '',
-  sts = {}, pairs = {}, triplets = {}, -- files
+  sts = {}, pairs = {}, triplets = {}, beir = {}, -- files; folders
+  split = 'test',     -- beir: of the judgements
   columns = {},       -- which fields: columns=sentence1,sentence2,label or columns=6,7,5
   limit = 0,          -- only the first N lines of each file
   block = 100,        -- pairs: how many each is ranked among
@@ -23,12 +25,12 @@ local cfg, given = se.config {
   batch = 64, length = 0, dims = 0,                  -- 0: as the model says
   out = '', json = false,
 }
-local tasks = { 'sts', 'pairs', 'triplets' }
+local tasks = { 'sts', 'pairs', 'triplets', 'beir' }
 
 if cfg.model == '' then error('model=DIR is missing') end
 local wanted = 0
 for _, task in ipairs(tasks) do wanted = wanted + #cfg[task] end
-if wanted == 0 then error('nothing to do: sts=, pairs= or triplets= names a file') end
+if wanted == 0 then error('nothing to do: sts=, pairs=, triplets= or beir= says on what') end
 if cfg.out ~= '' and not se.files.is_folder(se.files.folder_of(cfg.out)) then
   error(('out=%s: there is no such folder'):format(cfg.out))
 end
@@ -43,7 +45,7 @@ local model = se.model.open(cfg.model)
 local results = {}
 for _, task in ipairs(tasks) do
   for _, source in ipairs(cfg[task]) do
-    local result = se.evaluate[task](model, source, options)
+    local result = se.evaluate[task == 'beir' and 'retrieval' or task](model, source, options)
     results[#results + 1] = result
     if not cfg.json then print(se.evaluate.report.text(result)) end
   end

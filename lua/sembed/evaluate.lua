@@ -3,6 +3,7 @@
 --   se.evaluate.sts(model, FILE, options)         sts.lua: correlation with people's scores
 --   se.evaluate.pairs(model, FILE, options)       pairs.lua: 1-of-100, MRR, recall
 --   se.evaluate.triplets(model, FILE, options)    triplets.lua: accuracy
+--   se.evaluate.retrieval(model, FOLDER, options) retrieval.lua: nDCG, MAP, recall, MRR (BEIR)
 --   se.evaluate.one_of(a, b)                      1-of-100 of vectors that are there already
 --   se.evaluate.metrics                           the numbers as pure functions
 --   se.evaluate.report                            results as a table, as JSON
@@ -17,6 +18,7 @@ local evaluate = {
   metrics = metrics,
   pairs = pairs_task.evaluate,
   report = require 'sembed.evaluate.report',
+  retrieval = require 'sembed.evaluate.retrieval',
   sts = require 'sembed.evaluate.sts',
   triplets = require 'sembed.evaluate.triplets',
 }

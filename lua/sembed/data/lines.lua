@@ -1,5 +1,7 @@
 -- Lines of a text file, plain, gzip or zstd; "-" is standard input:
 -- for line, number in se.data.lines 'texts.jsonl' do ... end
+-- local next_line, read = se.data.lines 'texts.jsonl' gives read(), too: the bytes read of the file
+-- as it lies on disk, and its size, 0 where that is not known.
 
 local core = require 'sembed.ffi'
 local run = require 'sembed.run'
@@ -11,7 +13,11 @@ local text_box, size_box = core.new 'const char *[1]', core.new 'size_t[1]'
 return function(path)
   core.check(C.se_lines_open(path == '-' and path or run.path(path), box))
   local handle, number = core.gc(box[0], C.se_lines_close), 0
-  return function()
+  local size = tonumber(C.se_lines_size(handle))
+  local function read()
+    return handle and tonumber(C.se_lines_read(handle)) or size, size
+  end
+  local function next_line()
     if not handle then return nil end
     core.check(C.se_lines_next(handle, text_box, size_box))
     if text_box[0] == nil then
@@ -22,4 +28,5 @@ return function(path)
     number = number + 1
     return core.text(text_box[0], size_box[0]), number
   end
+  return next_line, read
 end

@@ -1,6 +1,6 @@
 -- Encodes an evaluation's texts and counts them: model:encode in batches, with progress between.
 --
---   local coder = Coder.new(model, options, 'sts file.tsv')
+--   local coder = Coder.new(model, options, 'sts', source)   a source of records.lua
 --   local x = coder:encode(texts, 'query')     f32[n, dims]; unit vectors with `true` behind
 --   coder:report(result)                       texts, tokens, truncated, seconds, ...
 --
@@ -47,16 +47,30 @@ function Coder.similarity(options)
   return name
 end
 
-function Coder.new(model, options, label)
+function Coder.new(model, options, task, source)
   return setmetatable({
-    model = model, options = options, label = label, batch = options.batch or 64,
-    texts = 0, tokens = 0, cut = 0, spent = 0, started = seconds(), prompts = {},
+    model = model, options = options, label = task .. ' ' .. source.name,
+    source = source, batch = options.batch or 64,
+    texts = 0, waiting = 0, tokens = 0, cut = 0, spent = 0, started = seconds(), prompts = {},
   }, Coder)
 end
 
+-- So many texts were read and are going to be encoded: for the time that is left.
+function Coder:expect(n) self.waiting = n end
+
+-- "62 %, 1:40 left" of the file that is read, where its size is known.
+function Coder:left()
+  local read, size = 0, 0
+  if self.source.read then read, size = self.source.read() end
+  if read == 0 or size == 0 or (self.options.limit or 0) > 0 then return '' end
+  local done = read / size * self.texts / (self.texts + self.waiting)
+  local spent = seconds() - self.started
+  return (', %d %%, %s left'):format(100 * done, progress.clock(spent * (1 / done - 1)))
+end
+
 function Coder:show()
-  progress.show('%s: %d texts, %.0f tokens/s', self.label, self.texts,
-    self.tokens / math.max(self.spent, 1e-9))
+  progress.show('%s: %d texts, %.0f tokens/s%s', self.label, self.texts,
+    self.tokens / math.max(self.spent, 1e-9), self:left())
 end
 
 local function some(texts, first, count)
@@ -96,6 +110,7 @@ function Coder:encode(texts, side, normalize)
     parts[#parts + 1] = x
     self.spent = self.spent + seconds() - start
     self.texts, self.cut = self.texts + #list, self.cut + cut
+    self.waiting = math.max(self.waiting - #list, 0)
     self.tokens = self.tokens + self:count(list, how)
     self:show()
   end

@@ -67,8 +67,9 @@ function pairs_of.ranks_among_all(a, b, show)
     local ranks = {}
     tensor.scope('ranks', function()
       local higher, before, own = stand(a[i]:matmul(b[i]:t()))
-      tensor.keep(own)
-      add_to(ranks, higher + before + 1)
+      local rank = higher + before + 1
+      tensor.eval(rank, own)
+      add_to(ranks, rank)
       for j = 1, #b do
         if j ~= i then
           tensor.scope('tile', function()
@@ -99,6 +100,7 @@ end
 -- Encodes what was read and ranks its whole blocks; at the end what is left, if it is all there is.
 function Task:flush(last)
   if #self.first == 0 then return end
+  self.coder:expect(2 * #self.first)
   tensor.scope('pairs', function()
     local unit = self.similarity == 'cosine' or nil
     local a = self.coder:encode(self.first, 'query', unit)
@@ -149,7 +151,7 @@ function pairs_of.evaluate(model, path, options)
   fail.unless(block >= 2 and block % 1 == 0, 'pairs: block=%s: a count of at least 2 is wanted',
     tostring(block))
   local task = setmetatable({
-    coder = Coder.new(model, options, 'pairs ' .. source.name), block = block,
+    coder = Coder.new(model, options, 'pairs', source), block = block,
     similarity = Coder.similarity(options), whole = options.whole, first = {}, second = {},
     ranks = {}, ties = 0, used = 0, pairs = 0, all_a = {}, all_b = {},
   }, Task)

@@ -26,9 +26,10 @@ local function kind_of(name, line)
 end
 
 -- source: { name = as the user wrote it, path = where it lies }. Gives the record and its place and
--- kind ('tsv' or 'json') for each line.
+-- kind ('tsv' or 'json') for each line. source.read is lines.lua's.
 function records.of(source)
-  local next_line, kind = lines(source.path), nil
+  local next_line, kind
+  next_line, source.read = lines(source.path)
   return function()
     local line, number
     repeat

@@ -66,7 +66,34 @@ local function by_ranking(result)
   return grid(rows)
 end
 
+-- A row a metric, a column a cutoff.
+local function by_cutoff(result)
+  local rows, at = { { '' } }, {}
+  for i, k in ipairs(result.cutoffs) do rows[1][i + 1] = '@' .. k end
+  for _, name in ipairs(result.order) do
+    local what = name:match '^(.-)@'
+    if not at[what] then
+      at[what] = { what }
+      rows[#rows + 1] = at[what]
+    end
+    table.insert(at[what], number(result.metrics[name]))
+  end
+  return grid(rows)
+end
+
 local tasks = {
+  beir = function(r)
+    local size = ('split %s, %s queries, %s documents, by %s'):format(r.split,
+      thousands(r.queries), thousands(r.documents), r.similarity)
+    if r.unknown_documents > 0 then
+      size = size .. (', %s judged documents are not there'):format(thousands(r.unknown_documents))
+    end
+    if r.queries_without_relevant > 0 then
+      size = size .. (', %s queries have nothing relevant'):format(
+        thousands(r.queries_without_relevant))
+    end
+    return size, by_cutoff(r)
+  end,
   sts = function(r)
     return thousands(r.pairs) .. ' pairs', by_similarity(r, { 'pearson', 'spearman' })
   end,

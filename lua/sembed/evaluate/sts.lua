@@ -29,6 +29,7 @@ local function score_of(value, place)
 end
 
 local function compare(coder, first, second, into)
+  coder:expect(2 * #first)
   tensor.scope('sts', function()
     local a, b = coder:encode(first, 'text'), coder:encode(second, 'text')
     for _, name in ipairs(similarity.names) do
@@ -55,7 +56,7 @@ end
 return function(model, path, options)
   options = options or {}
   local source = records.source(path)
-  local coder = Coder.new(model, options, 'sts ' .. source.name)
+  local coder = Coder.new(model, options, 'sts', source)
   local pick = columns.picker { count = 3, columns = options.columns, usual = USUAL }
   local scores, seen, limit = {}, {}, (options.limit or 0) > 0 and options.limit or math.huge
   for _, name in ipairs(similarity.names) do seen[name] = {} end

@@ -21,6 +21,7 @@ local USUAL = { { 'anchor', 'positive', 'negative' }, { 'query', 'pos', 'neg' },
   { 'sentence1', 'sentence2', 'sentence3' }, { 'text1', 'text2', 'text3' } }
 
 local function compare(coder, block, right)
+  coder:expect(3 * #block[1])
   tensor.scope('triplets', function()
     local anchor = coder:encode(block[1], 'query')
     local positive = coder:encode(block[2], 'document')
@@ -51,7 +52,7 @@ end
 return function(model, path, options)
   options = options or {}
   local source = records.source(path)
-  local coder = Coder.new(model, options, 'triplets ' .. source.name)
+  local coder = Coder.new(model, options, 'triplets', source)
   local pick = columns.picker { count = 3, columns = options.columns, usual = USUAL }
   local limit = (options.limit or 0) > 0 and options.limit or math.huge
   local right, block, n, read = {}, { {}, {}, {} }, 0, 0
