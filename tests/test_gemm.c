@@ -1,5 +1,6 @@
 /* Products against double loops; a row's bits for every number of rows and threads. */
 #include "kernels/gemm.h"
+#include "sembed.h"
 
 #include <math.h>
 #include <omp.h>
@@ -109,6 +110,55 @@ static void test_rows(void **state)
             check_rows(sizes[i][0], sizes[i][1], flags & 1, flags & 2, flags & 4);
 }
 
+static const char *const levels[] = {"portable", "avx2", "avx512"};
+
+/* y = x w^T + bias next to double sums; with w packed ahead, packed on the way, and row by row: the
+ * same bits. */
+static void check_linear(int64_t m, int64_t n, int64_t k, bool biased)
+{
+    float *x = draw(m * k), *w = draw(n * k), *bias = draw(n), *y = draw(m * n), *z = draw(m * n);
+    int64_t bytes = se_gemm_panels_bytes(n, k);
+    float *panels = bytes ? aligned_alloc(64, (size_t)(bytes + 63) / 64 * 64) : NULL;
+    se_gemm_linear(m, n, k, x, w, NULL, biased ? bias : NULL, y);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double want = biased ? (double)bias[j] : 0.0;
+            for (int64_t l = 0; l < k; l++)
+                want += (double)x[i * k + l] * (double)w[j * k + l];
+            if (!(fabs((double)y[i * n + j] - want) <= 1e-7 * (double)(k + 1)))
+                fail_msg("%ld x %ld x %ld: %g, wanted %g", (long)m, (long)n, (long)k,
+                         (double)y[i * n + j], want);
+        }
+    if (panels) {
+        se_gemm_pack(n, k, w, panels);
+        se_gemm_linear(m, n, k, x, w, panels, biased ? bias : NULL, z);
+        if (memcmp(y, z, (size_t)(m * n) * sizeof *y) != 0)
+            fail_msg("%ld x %ld x %ld: packing ahead changes the bits", (long)m, (long)n, (long)k);
+    }
+    for (int64_t i = 0; i < m; i++)
+        se_gemm_linear(1, n, k, x + i * k, w, panels, biased ? bias : NULL, z + i * n);
+    if (memcmp(y, z, (size_t)(m * n) * sizeof *y) != 0)
+        fail_msg("%ld x %ld x %ld: rows alone differ", (long)m, (long)n, (long)k);
+    free(x);
+    free(w);
+    free(bias);
+    free(y);
+    free(z);
+    free(panels);
+}
+
+static void test_linear(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][2] = {{32, 384}, {33, 385}, {17, 50},  {1, 300},
+                                       {97, 769}, {64, 5},   {300, 16}, {15, 1200}};
+    for (int i = 0; i < 8; i++)
+        for (int64_t m = 1; m <= 70; m += m < 30 ? 1 : 13)
+            check_linear(m, sizes[i][0], sizes[i][1], m % 2);
+    check_linear(5, 4, 0, true);
+    check_linear(700, 80, 90, true);
+}
+
 static void test_threads(void **state)
 {
     (void)state;
@@ -158,13 +208,18 @@ static void test_batch(void **state)
     free(d);
 }
 
+/* Runs every test on every instruction set of the machine. */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_values),  cmocka_unit_test(test_rows),  cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_threads), cmocka_unit_test(test_batch),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+    for (int i = 0; i < 3; i++)
+        if (se_isa_use(levels[i]) == SE_OK) {
+            printf("%s\n", levels[i]);
+            failed += cmocka_run_group_tests(tests, NULL, NULL);
+        }
+    return failed;
 }

@@ -2,20 +2,15 @@
 
 #include "kernels/gemm.h"
 
+#include "kernels/isa.h"
+#include "kernels/panels.h"
+
 #include <omp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <blis.h>
-
-/* One product; strides in elements (rs: from row to row). */
-typedef struct product {
-    int64_t m, n, k;
-    const char *a, *b;
-    char *c;
-    inc_t rs_a, cs_a, rs_b, cs_b, rs_c;
-    bool add; /* c += instead of c = */
-} product;
 
 static size_t element(void)
 {
@@ -25,7 +20,7 @@ static size_t element(void)
 /* --- one thread --- */
 
 /* BLIS, one thread, without the small-matrix paths, whose bits depend on the number of rows. */
-static void blis(const product *p)
+static void blis(const se_product *p)
 {
     rntm_t r;
     bli_rntm_init(&r);
@@ -47,7 +42,7 @@ static void blis(const product *p)
 /* Products so small that packing costs more than multiplying. Whether a product is one depends on n
  * and k alone, so a row's bits do not depend on the number of rows. */
 #define SMALL(T)                                                                                   \
-    static void small_##T(const product *p)                                                        \
+    static void small_##T(const se_product *p)                                                     \
     {                                                                                              \
         const T *a = (const void *)p->a, *b = (const void *)p->b;                                  \
         T *c = (void *)p->c;                                                                       \
@@ -69,7 +64,7 @@ static bool is_small(int64_t n, int64_t k)
     return n * k <= SMALL_PRODUCT;
 }
 
-static void one_thread(const product *p, bool small)
+static void one_thread(const se_product *p, bool small)
 {
     if (!small)
         blis(p);
@@ -122,35 +117,36 @@ static int64_t cut(int64_t size, int64_t unit, int i, int pieces)
     return at < size ? at : size;
 }
 
-static product piece_of(const product *p, int64_t m0, int64_t m1, int64_t n0, int64_t n1)
+static se_product piece_of(const se_product *p, int64_t m0, int64_t m1, int64_t n0, int64_t n1)
 {
-    product q = *p;
+    se_product q = *p;
     int64_t size = (int64_t)element();
     q.m = m1 - m0;
     q.n = n1 - n0;
-    q.a += m0 * p->rs_a * size;
-    q.b += n0 * p->cs_b * size;
-    q.c += (m0 * p->rs_c + n0) * size;
+    q.a = (const char *)p->a + m0 * p->rs_a * size;
+    q.b = (const char *)p->b + n0 * p->cs_b * size;
+    q.c = (char *)p->c + (m0 * p->rs_c + n0) * size;
     return q;
 }
 
-static void clear(const product *p)
+/* Rows are set to what the product is added to. */
+static void start_rows(const se_product *p)
 {
-    for (int64_t i = 0; i < p->m && !p->add; i++)
-        memset(p->c + (size_t)(i * p->rs_c) * element(), 0, (size_t)p->n * element());
+    size_t bytes = (size_t)p->n * element();
+#pragma omp parallel for schedule(static) if (p->m * p->n > 65536 && !omp_in_parallel())
+    for (int64_t i = 0; i < p->m; i++) {
+        char *row = (char *)p->c + (size_t)(i * p->rs_c) * element();
+        if (p->bias)
+            memcpy(row, p->bias, bytes);
+        else
+            memset(row, 0, bytes);
+    }
 }
 
-static void run(const product *p)
+static void run_blis(const se_product *p, int threads)
 {
-    if (p->m <= 0 || p->n <= 0)
-        return;
-    if (p->k <= 0) {
-        clear(p);
-        return;
-    }
     bool small = is_small(p->n, p->k);
-    int threads = omp_in_parallel() ? 1 : se_threads();
-    if (threads == 1 || (double)p->m * (double)p->n * (double)p->k < 65536) {
+    if (threads == 1) {
         one_thread(p, small);
         return;
     }
@@ -159,41 +155,151 @@ static void run(const product *p)
 #pragma omp parallel for schedule(static, 1)
     for (int i = 0; i < threads; i++) {
         int r = i / columns, s = i % columns;
-        product q = piece_of(p, cut(p->m, unit.m, r, rows), cut(p->m, unit.m, r + 1, rows),
-                             cut(p->n, unit.n, s, columns), cut(p->n, unit.n, s + 1, columns));
+        se_product q = piece_of(p, cut(p->m, unit.m, r, rows), cut(p->m, unit.m, r + 1, rows),
+                                cut(p->n, unit.n, s, columns), cut(p->n, unit.n, s + 1, columns));
         if (q.m > 0 && q.n > 0)
             one_thread(&q, small);
     }
 }
 
-static product product_of(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a,
-                          int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc)
+/* --- products on panels --- */
+
+/* The kernel of our own for the level in use; NULL: BLIS's. */
+static const se_panels *own_kernel(void)
 {
-    return (product){.m = m,
-                     .n = n,
-                     .k = k,
-                     .a = a,
-                     .b = b,
-                     .c = c,
-                     .rs_a = ta ? 1 : lda,
-                     .cs_a = ta ? lda : 1,
-                     .rs_b = tb ? 1 : ldb,
-                     .cs_b = tb ? ldb : 1,
-                     .rs_c = ldc};
+#ifdef SE_X86
+    if (se_isa_level() == SE_LEVEL_AVX2)
+        return &se_panels_avx2;
+    if (se_isa_level() == SE_LEVEL_AVX512)
+        return &se_panels_avx512;
+#endif
+    return NULL;
+}
+
+static pthread_key_t scratch_key;
+static void make_scratch_key(void)
+{
+    pthread_key_create(&scratch_key, free);
+}
+
+/* This thread's scratch memory, kept for its life. */
+static void *scratch(size_t bytes)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    enum { PAGE = 2 << 20 }; /* all of it in one large page */
+    pthread_once(&once, make_scratch_key);
+    void *p = pthread_getspecific(scratch_key);
+    if (!p) {
+        p = aligned_alloc(PAGE, (bytes + PAGE - 1) / PAGE * PAGE);
+        if (!p)
+            SE_BUG("no memory for the scratch of a matrix product");
+        pthread_setspecific(scratch_key, p);
+    }
+    return p;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t pieces(int64_t size, int64_t each)
+{
+    return (size + each - 1) / each;
+}
+
+/* Tasks of equal size, some for each thread so that one that is held up holds up little; columns
+ * are cut first, because rows that are cut have b packed again. */
+static void run_panels(const se_product *p, const se_panels *u, int threads)
+{
+    int64_t panels = pieces(p->n, u->columns), wanted = threads == 1 ? 1 : 2 * threads;
+    int64_t wide = smaller(pieces(panels, wanted) * u->columns, u->chunk);
+    int64_t columns = pieces(p->n, wide), rows = columns >= wanted ? 1 : pieces(wanted, columns);
+    int64_t tall = pieces(pieces(p->m, rows), 4 * u->rows) * 4 * u->rows;
+    rows = pieces(p->m, tall);
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
+    for (int64_t i = 0; i < rows * columns; i++) {
+        int64_t i0 = i / columns * tall, j0 = i % columns * wide;
+        u->run(p, i0, smaller(i0 + tall, p->m), j0, smaller(j0 + wide, p->n), scratch(u->scratch));
+    }
+}
+
+int64_t se_gemm_panels_bytes(int64_t n, int64_t k)
+{
+    const se_panels *u = own_kernel();
+    if (!u || n <= 0 || k <= 0 || is_small(n, k))
+        return 0;
+    return pieces(n, u->columns) * u->columns * k * (int64_t)sizeof(float);
+}
+
+void se_gemm_pack(int64_t n, int64_t k, const void *w, void *panels)
+{
+    const se_panels *u = own_kernel();
+    se_product p = {.n = n, .k = k, .b = w, .rs_b = 1, .cs_b = k};
+#pragma omp parallel for schedule(dynamic, 1) if (!omp_in_parallel())
+    for (int64_t j = 0; j < n; j += u->columns)
+        u->pack(&p, j, smaller(j + u->columns, n), panels);
+}
+
+/* --- all products --- */
+
+static void run(const se_product *p)
+{
+    if (p->m <= 0 || p->n <= 0)
+        return;
+    const se_panels *u = is_small(p->n, p->k) ? NULL : own_kernel();
+    bool alone = omp_in_parallel() || (double)p->m * (double)p->n * (double)p->k < 65536;
+    int threads = alone ? 1 : se_threads();
+    if (p->k > 0 && u) {
+        run_panels(p, u, threads);
+        return;
+    }
+    se_product q = *p;
+    if (p->bias || (p->k <= 0 && !p->add)) {
+        start_rows(p);
+        q.add = true;
+    }
+    if (p->k > 0)
+        run_blis(&q, threads);
+}
+
+static se_product product_of(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a,
+                             int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc)
+{
+    return (se_product){.m = m,
+                        .n = n,
+                        .k = k,
+                        .a = a,
+                        .b = b,
+                        .c = c,
+                        .rs_a = ta ? 1 : lda,
+                        .cs_a = ta ? lda : 1,
+                        .rs_b = tb ? 1 : ldb,
+                        .cs_b = tb ? ldb : 1,
+                        .rs_c = ldc};
 }
 
 void se_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
              const void *b, int64_t ldb, void *c, int64_t ldc)
 {
-    product p = product_of(ta, tb, m, n, k, a, lda, b, ldb, c, ldc);
+    se_product p = product_of(ta, tb, m, n, k, a, lda, b, ldb, c, ldc);
     run(&p);
 }
 
 void se_gemm_add(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                  const void *b, int64_t ldb, void *c, int64_t ldc)
 {
-    product p = product_of(ta, tb, m, n, k, a, lda, b, ldb, c, ldc);
+    se_product p = product_of(ta, tb, m, n, k, a, lda, b, ldb, c, ldc);
     p.add = true;
+    run(&p);
+}
+
+void se_gemm_linear(int64_t m, int64_t n, int64_t k, const void *a, const void *w,
+                    const void *panels, const void *bias, void *c)
+{
+    se_product p = product_of(false, true, m, n, k, a, k, w, k, c, n);
+    p.panels = panels;
+    p.bias = bias;
     run(&p);
 }
 
@@ -206,11 +312,9 @@ void se_gemm_batch(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64_
                  (double)batch * (double)m * (double)n * (double)k >= 65536;
 #pragma omp parallel for schedule(dynamic, 1) if (share)
     for (int64_t i = 0; i < batch; i++) {
-        product p = product_of(ta, tb, m, n, k, (const char *)a + i * stride_a * size, lda,
-                               (const char *)b + i * stride_b * size, ldb,
-                               (char *)c + i * stride_c * size, ldc);
+        se_product p = product_of(ta, tb, m, n, k, (const char *)a + i * stride_a * size, lda,
+                                  (const char *)b + i * stride_b * size, ldb,
+                                  (char *)c + i * stride_c * size, ldc);
         run(&p);
     }
 }
-
-/* --- the machine's rate --- */

@@ -1,6 +1,7 @@
-/* Every matrix product of the engine goes through here. BLIS with its small-matrix ("sup") paths
- * off and one thread per call, inside our own OpenMP split: then a row's bits depend neither on the
- * number of rows nor on threads (design: "Same bits"). */
+/* Every matrix product of the engine goes through here: on AVX2 and AVX-512 to the kernels of
+ * panels.h, elsewhere (and in double) to BLIS, with its small-matrix ("sup") paths off and one
+ * thread per call, inside our own OpenMP split. A row's bits depend neither on the number of rows
+ * nor on threads (design: "Same bits"). */
 #ifndef SE_GEMM_H
 #define SE_GEMM_H
 
@@ -15,6 +16,17 @@ void se_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, i
 /* c += op(a) op(b). */
 void se_gemm_add(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                  const void *b, int64_t ldb, void *c, int64_t ldc);
+
+/* c[m,n] = a[m,k] w^T for w [n,k], plus bias [n] where it is not NULL; all contiguous. panels: w as
+ * se_gemm_pack made it, or NULL; both give the same bits. */
+void se_gemm_linear(int64_t m, int64_t n, int64_t k, const void *a, const void *w,
+                    const void *panels, const void *bias, void *c);
+
+/* Bytes of w [n,k] packed for se_gemm_linear at the level in use, 64-byte aligned; 0 where packing
+ * is of no use. Packing ahead pays for few rows, where packing on the way costs as much as the
+ * product. */
+int64_t se_gemm_panels_bytes(int64_t n, int64_t k);
+void se_gemm_pack(int64_t n, int64_t k, const void *w, void *panels);
 
 /* `batch` products of equal shape, strides in elements; threads split the batch (and the rows when
  * the batch is small). */

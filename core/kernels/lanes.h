@@ -45,7 +45,7 @@ static inline se_vec se_vec_max(se_vec a, se_vec b)
 
 static inline se_vec se_vec_of(real x)
 {
-    return (se_vec){0} + x;
+    return x - (se_vec){0}; /* x + 0 would cost an addition: it turns -0 into 0 */
 }
 
 static inline real se_vec_sum(se_vec v)

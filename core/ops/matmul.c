@@ -245,24 +245,13 @@ static se_status linear_shape(const se_shape *s)
     return SE_OK;
 }
 
-/* The rows are set to the bias first, and the product is added: cheaper than a pass over the result
- * afterwards. */
 static void linear_cpu(const se_task *t, int64_t lo, int64_t hi)
 {
     const se_type *w = &t->in_type[1];
-    int64_t m = se_type_rows(&t->in_type[0]), n = w->dim[0], k = w->dim[1];
-    size_t bytes = (size_t)n * se_dtype_size(SE_F32);
-    char *c = t->out[0];
     (void)lo;
     (void)hi;
-    if (!t->in[2]) {
-        se_gemm(false, true, m, n, k, t->in[0], k, t->in[1], k, c, n);
-        return;
-    }
-#pragma omp parallel for schedule(static) if (m * n > 16384)
-    for (int64_t i = 0; i < m; i++)
-        memcpy(c + (size_t)i * bytes, t->in[2], bytes);
-    se_gemm_add(false, true, m, n, k, t->in[0], k, t->in[1], k, c, n);
+    se_gemm_linear(se_type_rows(&t->in_type[0]), w->dim[0], w->dim[1], t->in[0], t->in[1], NULL,
+                   t->in[2], t->out[0]);
 }
 
 static void linear_grad(se_build *b, const se_rule *g)

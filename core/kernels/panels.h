@@ -1,0 +1,38 @@
+/* Matrix products on packed panels, for the instruction sets that have a kernel of their own here
+ * (AVX2, AVX-512); gemm.c splits them over threads and owns every call.
+ *
+ * Every element of c is one chain of multiply-adds over k, cut in blocks that depend on k alone: so
+ * its bits depend neither on m or n, nor on its place, nor on whether b was packed beforehand. */
+#ifndef SE_PANELS_H
+#define SE_PANELS_H
+
+#include "base.h"
+
+/* c[m,n] = a[m,k] b[k,n] (+ bias), or c += a b. Strides in elements: rs from row to row, cs from
+ * column to column. */
+typedef struct se_product {
+    int64_t m, n, k;
+    const void *a, *b;
+    void *c;
+    int64_t rs_a, cs_a, rs_b, cs_b, rs_c;
+    bool add;
+    const void *bias;   /* n elements, or NULL; not together with add */
+    const void *panels; /* all of b, packed; or NULL: it is packed on the way */
+} se_product;
+
+typedef struct se_panels {
+    int64_t rows, columns; /* of a tile; b is packed in panels of so many columns */
+    int64_t chunk;         /* most columns of one call of run */
+    size_t scratch;        /* bytes that run needs, 64-byte aligned */
+
+    /* Packs columns [j0, j1) of b, j0 a multiple of `columns`, to the place they have in the whole:
+     * panels holds k elements for each column, their number rounded up to `columns`. */
+    void (*pack)(const se_product *p, int64_t j0, int64_t j1, float *panels);
+
+    /* Rows [i0, i1), columns [j0, j1) of c; j0 is a multiple of `columns`. */
+    void (*run)(const se_product *p, int64_t i0, int64_t i1, int64_t j0, int64_t j1, void *scratch);
+} se_panels;
+
+extern const se_panels se_panels_avx2, se_panels_avx512;
+
+#endif
