@@ -18,7 +18,7 @@ static _Thread_local char message[MESSAGE_BYTES];
 static atomic_llong live_bytes, peak_bytes, limit_bytes;
 static volatile sig_atomic_t interrupt_flag;
 static bool interrupt_deferred;
-static int thread_count;
+static atomic_int thread_count; /* 0: not asked for yet */
 
 se_status se_fail(se_status status, const char *format, ...)
 {
@@ -194,13 +194,14 @@ static int processors(void)
 
 int se_threads(void)
 {
-    if (thread_count == 0)
+    if (atomic_load(&thread_count) == 0)
         se_threads_set(0);
-    return thread_count;
+    return atomic_load(&thread_count);
 }
 
 void se_threads_set(int n)
 {
-    thread_count = n > 0 ? n : processors();
-    omp_set_num_threads(thread_count);
+    n = n > 0 ? n : processors();
+    atomic_store(&thread_count, n);
+    omp_set_num_threads(n); /* of this thread only */
 }

@@ -185,6 +185,7 @@ static se_status work_close(void *data)
 {
     if (((se_model *)data)->L)
         lua_close(((se_model *)data)->L);
+    se_arena_trim();
     return SE_OK;
 }
 

@@ -55,6 +55,7 @@ static void *serve(void *unused)
         while (!job.work)
             pthread_cond_wait(&changed, &lock);
         pthread_mutex_unlock(&lock);
+        se_threads_set(se_threads()); /* another thread may have set it */
         job.status = job.work(job.data);
         job.message = se_message();
         pthread_mutex_lock(&lock);

@@ -71,6 +71,9 @@ for name in "$tree"/share/sembed/recipes/*.lua; do
     name=$(basename "$name" .lua)
     grep -q "^\.B $name$" "$tree/share/man/man1/sembed.1" || { echo "the man page lacks the recipe $name"; exit 1; }
 done
+for key in $("$tree/bin/sembed" -e 'for key in pairs(require("sembed.config").engine) do print(key) end'); do
+    grep -q "^\.BI $key=" "$tree/share/man/man1/sembed.1" || { echo "the man page lacks the key $key"; exit 1; }
+done
 if command -v groff >/dev/null; then
     groff -man -ww -Tutf8 "$tree/share/man/man1/sembed.1" 2>"$work/said" >/dev/null
     [ ! -s "$work/said" ] || { cat "$work/said"; exit 1; }

@@ -179,7 +179,20 @@ static void interrupted(void **state)
     assert_memory_equal(out, wanted[0], sizeof out);
 }
 
-/* --- threads --- */
+/* How many threads compute changes no bit; set by a thread that is not the engine's. */
+static void threads_set(void **state)
+{
+    (void)state;
+    static float out[TEXTS][DIMS];
+    for (int n = 1; n <= 3; n++) {
+        se_threads_set(n);
+        ok(se_model_encode(model, TEXTS, texts, NULL, NULL, out[0], NULL));
+        assert_memory_equal(out, wanted, sizeof out);
+    }
+    se_threads_set(0);
+}
+
+/* --- many callers --- */
 
 typedef struct worker {
     pthread_t id;
@@ -260,6 +273,7 @@ int main(void)
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(memory_gives_out),
         cmocka_unit_test(interrupted),
+        cmocka_unit_test(threads_set),
         cmocka_unit_test(many_threads),
         cmocka_unit_test(fork_after_use),
     };
