@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "embed.h"
 
+#include "tokenizer.h"
 #include "turn.h"
 
 #include <dlfcn.h>
@@ -265,17 +266,25 @@ static se_status take_options(const se_encode_options *from, se_encode_options *
     return SE_OK;
 }
 
-static se_status check_texts(int64_t n, const char *const *texts, const float *out)
+/* All texts before the first is encoded, so that a mistake is named by the caller's own count. */
+static se_status check_texts(int64_t n, const char *const *texts, const size_t *bytes,
+                             const float *out)
 {
     if (n < 0)
         return se_fail(SE_ERR_ARG, "encode: %lld texts came", (long long)n);
     if (n > 0 && (!texts || !out))
         return se_fail(SE_ERR_ARG, "encode: NULL came where %s",
                        texts ? "room for the vectors is wanted" : "texts are wanted");
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
         if (!texts[i])
-            return se_fail(SE_ERR_ARG, "encode: text %lld of %lld is NULL", (long long)i + 1,
+            return se_fail(SE_ERR_ARG, "encode: texts[%lld] of %lld is NULL", (long long)i,
                            (long long)n);
+        size_t size = bytes ? bytes[i] : strlen(texts[i]), good = se_utf8_valid(texts[i], size);
+        if (good < size)
+            return se_fail(
+                SE_ERR_ARG, "encode: texts[%lld] of %lld is not UTF-8: byte 0x%02X at offset %zu",
+                (long long)i, (long long)n, (unsigned)(unsigned char)texts[i][good], good);
+    }
     return SE_OK;
 }
 
@@ -288,7 +297,7 @@ se_status se_model_encode(se_model *model, int64_t n, const char *const *texts, 
     se_encode_options o;
     if (!model)
         return se_fail(SE_ERR_ARG, "encode: NULL came where a model is wanted");
-    se_status status = check_texts(n, texts, out);
+    se_status status = check_texts(n, texts, bytes, out);
     if (!status)
         status = take_options(options, &o);
     if (!status && o.dims > model->dims)

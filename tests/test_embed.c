@@ -150,7 +150,11 @@ static void what_is_refused(void **state)
     refused(SE_ERR_ARG, se_model_encode(model, -1, &one, NULL, NULL, out, NULL), "-1 texts");
     refused(SE_ERR_ARG, se_model_encode(model, 1, NULL, NULL, NULL, out, NULL), "texts");
     refused(SE_ERR_ARG, se_model_encode(model, 1, &one, NULL, NULL, NULL, NULL), "room");
-    refused(SE_ERR_ARG, se_model_encode(model, 1, &none, NULL, NULL, out, NULL), "text 1 of 1");
+    refused(SE_ERR_ARG, se_model_encode(model, 1, &none, NULL, NULL, out, NULL),
+            "texts[0] of 1 is NULL");
+    const char *three[] = {"a", "b\xff", "c"};
+    refused(SE_ERR_ARG, se_model_encode(model, 3, three, NULL, NULL, out, NULL),
+            "texts[1] of 3 is not UTF-8: byte 0xFF at offset 1");
 }
 
 static void memory_gives_out(void **state)

@@ -50,6 +50,16 @@ int se_utf8_read(const uint8_t *s, size_t bytes, uint32_t *c)
     return n;
 }
 
+size_t se_utf8_valid(const char *text, size_t bytes)
+{
+    size_t at = 0;
+    uint32_t c;
+    int n;
+    while ((n = se_utf8_read((const uint8_t *)text + at, bytes - at, &c)) > 0)
+        at += (size_t)n;
+    return at;
+}
+
 int se_utf8_write(uint32_t c, uint8_t *out)
 {
     if (c < 0x80) {

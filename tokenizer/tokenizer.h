@@ -114,4 +114,7 @@ SE_API se_status se_tokenizer_save(const se_tokenizer *t, const char *folder,
                                    int32_t max_seq_length);
 /* sembed-cdef-end */
 
+/* How many bytes from the first one on are UTF-8: `bytes` where all of them are. */
+size_t se_utf8_valid(const char *text, size_t bytes);
+
 #endif
