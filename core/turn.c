@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "turn.h"
 
+#include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -50,6 +51,7 @@ static void in_child(void)
 static void *serve(void *unused)
 {
     (void)unused;
+    fesetenv(FE_DFL_ENV); /* not as the caller has set rounding */
     pthread_mutex_lock(&lock);
     for (;;) {
         while (!job.work)

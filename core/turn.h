@@ -1,5 +1,6 @@
 /* One thread for the engine: what several threads ask for is done on it, one after another. The
- * callers' own threads stay as they are: their OpenMP settings, their stacks, their signals. */
+ * callers' own threads stay as they are, and how they are set (OpenMP, rounding, stack, signals)
+ * changes nothing. */
 #ifndef SE_TURN_H
 #define SE_TURN_H
 
