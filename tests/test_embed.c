@@ -3,9 +3,11 @@
 #include "sembed.h"
 
 #include <fenv.h>
+#include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +135,71 @@ static void sizes_and_zero_bytes(void **state)
     ok(se_model_encode(model, 1, &one, NULL, NULL, b, NULL));
     assert_memory_equal(a, b, sizeof a);
     ok(se_model_encode(model, 0, NULL, NULL, NULL, NULL, NULL));
+}
+
+static void encode_one(const char *text, const se_encode_options *options, float *out)
+{
+    ok(se_model_encode(model, 1, &text, NULL, options, out, NULL));
+}
+
+static double length_of(const float *x, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += (double)x[i] * x[i];
+    return sqrt(sum);
+}
+
+/* A field that is set changes what it says and nothing else. */
+static void options(void **state)
+{
+    (void)state;
+    float plain[DIMS], out[DIMS];
+    const char *text = texts[9];
+    encode_one(text, &(se_encode_options){.size = sizeof(se_encode_options)}, out);
+    assert_memory_equal(out, wanted[9], sizeof out);
+    encode_one(text, &(se_encode_options){.size = sizeof(se_encode_options), .normalize = -1},
+               plain);
+    encode_one(text, &(se_encode_options){.size = sizeof(se_encode_options), .normalize = 1}, out);
+    double length = length_of(plain, DIMS);
+    assert_true(length < 0.9 || length > 1.1); /* or this test would show nothing */
+    for (int i = 0; i < DIMS; i++)
+        assert_true(fabs(plain[i] / length - out[i]) < 1e-6);
+
+    const char *long_text = "a b c d e f g"; /* a token each, and the two special ones */
+    int64_t cut = 0;
+    se_encode_options five = {.size = sizeof five, .tokens = 5};
+    ok(se_model_encode(model, 1, &long_text, NULL, &five, out, &cut));
+    assert_int_equal(cut, 1);
+    encode_one("a b c", NULL, plain);
+    assert_memory_equal(out, plain, sizeof out);
+}
+
+/* A program compiled for another version of the header. */
+static void other_versions(void **state)
+{
+    (void)state;
+    float out[DIMS];
+    struct {
+        se_encode_options known;
+        int64_t later;
+    } newer = {.known = {.size = sizeof newer}};
+    se_encode_options older = {.size = offsetof(se_encode_options, tokens), .tokens = 2};
+    encode_one(texts[5], &newer.known, out);
+    assert_memory_equal(out, wanted[5], sizeof out);
+    encode_one(texts[5], &older, out); /* what lies behind its end is not looked at */
+    assert_memory_equal(out, wanted[5], sizeof out);
+    newer.later = 1;
+    refused(SE_ERR_ARG, se_model_encode(model, 1, texts, NULL, &newer.known, out, NULL),
+            "does not know");
+    older.size = 0;
+    refused(SE_ERR_ARG, se_model_encode(model, 1, texts, NULL, &older, out, NULL), "options.size");
+    se_encode_options wrong = {.size = sizeof wrong, .normalize = 2};
+    refused(SE_ERR_ARG, se_model_encode(model, 1, texts, NULL, &wrong, out, NULL), "normalize");
+    wrong = (se_encode_options){.size = sizeof wrong, .dims = DIMS + 1};
+    refused(SE_ERR_ARG, se_model_encode(model, 1, texts, NULL, &wrong, out, NULL), "dims=65");
+    wrong = (se_encode_options){.size = sizeof wrong, .batch = -1};
+    refused(SE_ERR_ARG, se_model_encode(model, 1, texts, NULL, &wrong, out, NULL), "-1 came");
 }
 
 static void what_is_refused(void **state)
@@ -278,6 +345,8 @@ int main(void)
         cmocka_unit_test(reference),
         cmocka_unit_test(same_bits_in_a_batch),
         cmocka_unit_test(sizes_and_zero_bytes),
+        cmocka_unit_test(options),
+        cmocka_unit_test(other_versions),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(memory_gives_out),
         cmocka_unit_test(interrupted),
