@@ -65,6 +65,20 @@ size_t se_real_bytes(se_real_kind kind)
     return kind == SE_REAL_F64 ? 8 : kind == SE_REAL_F32 ? 4 : 2;
 }
 
+bool se_real_kind_of(const char *dtype, se_real_kind *out)
+{
+    static const char *const NAMES[] = {[SE_REAL_F32] = "F32",
+                                        [SE_REAL_F16] = "F16",
+                                        [SE_REAL_BF16] = "BF16",
+                                        [SE_REAL_F64] = "F64"};
+    for (int i = 0; i < (int)(sizeof NAMES / sizeof *NAMES); i++)
+        if (strcmp(dtype, NAMES[i]) == 0) {
+            *out = (se_real_kind)i;
+            return true;
+        }
+    return false;
+}
+
 static float float_of_bits(uint32_t bits)
 {
     float x;

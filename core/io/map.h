@@ -20,6 +20,9 @@ void se_map_release(void *map); /* NULL is allowed */
 typedef enum se_real_kind { SE_REAL_F32, SE_REAL_F16, SE_REAL_BF16, SE_REAL_F64 } se_real_kind;
 size_t se_real_bytes(se_real_kind kind);
 
+/* The kind of a dtype by its name in safetensors files, "F32", ...; false for other dtypes. */
+bool se_real_kind_of(const char *dtype, se_real_kind *out);
+
 /* Element i of unaligned data as a double, which is exact for every kind. */
 double se_real_at(se_real_kind kind, const char *data, int64_t i);
 

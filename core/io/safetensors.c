@@ -291,19 +291,6 @@ static const char *data_of(const se_safetensors *f, const entry *e)
     return f->map->data + f->data_at + e->begin;
 }
 
-/* The kind of a dtype that weights may have; -1 for others. */
-static int real_kind(const char *dtype)
-{
-    static const char *const NAMES[] = {[SE_REAL_F32] = "F32",
-                                        [SE_REAL_F16] = "F16",
-                                        [SE_REAL_BF16] = "BF16",
-                                        [SE_REAL_F64] = "F64"};
-    for (int i = 0; i < (int)(sizeof NAMES / sizeof *NAMES); i++)
-        if (strcmp(dtype, NAMES[i]) == 0)
-            return i;
-    return -1;
-}
-
 /* I64 -> i32, as ids are. */
 static se_status copy_integers(const se_safetensors *f, const entry *e, int32_t *to)
 {
@@ -346,14 +333,14 @@ static se_status find_entry(const se_safetensors *f, int64_t i, const entry **ou
 se_status se_safetensors_weight(const se_safetensors *f, int64_t i, se_tensor **out)
 {
     const entry *e;
+    se_real_kind kind;
     *out = NULL;
     se_status s = find_entry(f, i, &e);
     if (s != SE_OK)
         return s;
-    int kind = real_kind(e->dtype);
-    if (kind < 0)
+    if (!se_real_kind_of(e->dtype, &kind))
         return LIE(f, e->name, "dtype %s, weights are F32, F16, BF16 or F64", e->dtype);
-    return se_map_leaf(f->map, data_of(f, e), (se_real_kind)kind, e->rank, e->dim, NULL, out);
+    return se_map_leaf(f->map, data_of(f, e), kind, e->rank, e->dim, NULL, out);
 }
 
 se_status se_safetensors_tensor(const se_safetensors *f, int64_t i, se_tensor **out)

@@ -2,8 +2,8 @@
 --
 --   local weights = se.weights.open 'FOLDER'
 --   weights.names, weights:has(name)   all tensors there are, integers (position_ids) included
---   weights:get(name)                  f32: the mapped file itself where it holds f32; f16, bf16 and
---                                      f64 are converted; other types are an error
+--   weights:get(name)                  f32: the mapped file itself where it holds f32; f16, bf16, f64
+--                                      are converted; other types are an error
 --   weights.path                       the file, or the index of several, for messages
 --   weights:close()                    lets go of the files; tensors made from them live on
 
@@ -11,6 +11,7 @@ local fail = require 'sembed.fail'
 local files = require 'sembed.files'
 local json = require 'sembed.json'
 local safetensors = require 'sembed.safetensors'
+local torch_bin = require 'sembed.torch_bin'
 
 local weights = {}
 local Weights = {}
@@ -50,6 +51,8 @@ end
 local forms = {
   { name = 'model.safetensors', open = safetensors.open },
   { name = 'model.safetensors.index.json', open = safetensors.open, sharded = true },
+  { name = 'pytorch_model.bin', open = torch_bin.open },
+  { name = 'pytorch_model.bin.index.json', open = torch_bin.open, sharded = true },
 }
 
 local function find_form(folder)

@@ -58,6 +58,29 @@ end
 se.safetensors.save(at 'model.safetensors', { 'only' }, { a })
 check.equal(table.concat(se.weights.open(folder).names, ' '), 'only', 'the file is preferred')
 
+-- --- PyTorch's own format ---
+
+local shards = se.weights.open(check.data 'torch_bin/sharded')
+check.equal(table.concat(shards.names, ' '), 'a b ids', 'names of shards')
+for name, t in pairs(se.safetensors.load(check.data 'torch_bin/expected_shards.safetensors')) do
+  check.same(shards:get(name), t, name)
+end
+check.fails(function() shards:get 'ids' end, 'pytorch_model-00001-of-00002.bin: offset ',
+  'dtype I64, weights are F32')
+
+local other = check.folder()
+check.write(other .. '/pytorch_model.bin', check.read(check.data 'torch_bin/kinds.bin'))
+local kinds, n = se.weights.open(other), 0
+for name, t in pairs(se.safetensors.load(check.data 'torch_bin/expected.safetensors')) do
+  check.same(kinds:get(name), t, name)
+  n = n + 1
+end
+check.equal(n, 23, 'tensors of each kind')
+check.ok(kinds:has 'embeddings.position_ids', 'integers are listed')
+check.write(other .. '/pytorch_model.bin', check.read(check.data 'torch_bin/script.bin'))
+check.fails(function() se.weights.open(other) end, other .. '/pytorch_model.bin: offset 66: pickle:',
+  'nothing was called')
+
 -- --- a folder in a folder that the shell named ---
 
 se.run.keys.model = 'models/one'
