@@ -67,14 +67,17 @@ static int host_is_terminal(lua_State *L)
     return 1;
 }
 
-/* library() -> the shared object that holds the engine; nil where ffi.C finds the engine by itself:
- * in the program, not in a library that its host opened with RTLD_LOCAL (Python's ctypes, plugins)
- * or beside another copy of the engine. */
+/* library() -> the shared object that holds the engine; nil where ffi.C, which looks among what the
+ * program was linked with, finds the engine: not in a library that the program opened for itself
+ * (Python's ctypes, plugins) or beside another copy of the engine. */
 static int host_library(lua_State *L)
 {
     Dl_info info;
-    void *mine = (void *)(uintptr_t)se_version;
-    if (dlsym(RTLD_DEFAULT, "se_version") == mine || !dladdr(mine, &info))
+    void *mine = (void *)(uintptr_t)se_version, *program = dlopen(NULL, RTLD_LAZY);
+    bool found = program && dlsym(program, "se_version") == mine;
+    if (program)
+        dlclose(program);
+    if (found || !dladdr(mine, &info))
         return 0;
     lua_pushstring(L, info.dli_fname);
     return 1;

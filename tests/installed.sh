@@ -47,6 +47,44 @@ if "$work/example" "$work/nothing" </dev/null 2>"$work/said" || ! grep -q "$work
     exit 1
 fi
 
+# Opened at run time and kept to itself, as Python's ctypes and plugins do it, by a program that has LuaJIT already: the
+# first line's vector again.
+cat >"$work/plugin.c" <<'EOF'
+#include <dlfcn.h>
+#include <sembed.h>
+#include <stdio.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+    void *library = dlopen(argc > 2 ? argv[1] : NULL, RTLD_NOW | RTLD_LOCAL), *call;
+    se_status (*open_model)(const char *, se_model **);
+    se_status (*encode)(se_model *, int64_t, const char *const *, const size_t *, const se_encode_options *, float *,
+                        int64_t *);
+    void (*close_model)(se_model *);
+    const char *text = "a first text";
+    float vector[64];
+    se_model *model;
+    if (!library || !(call = dlsym(library, "se_model_open")))
+        return 1;
+    memcpy(&open_model, &call, sizeof call);
+    if (!(call = dlsym(library, "se_model_encode")))
+        return 2;
+    memcpy(&encode, &call, sizeof call);
+    if (!(call = dlsym(library, "se_model_close")))
+        return 2;
+    memcpy(&close_model, &call, sizeof call);
+    if (open_model(argv[2], &model) || encode(model, 1, &text, NULL, NULL, vector, NULL))
+        return 3;
+    close_model(model);
+    return fwrite(vector, sizeof vector, 1, stdout) == 1 ? 0 : 4;
+}
+EOF
+read -ra headers <<<"$(pkg-config --cflags sembed) ${EXTRA_FLAGS:-}"
+"$compiler" -std=c11 -Wall -Wextra -Werror "$work/plugin.c" -o "$work/plugin" "${headers[@]}" -Wl,--no-as-needed \
+    -lluajit-5.1 -ldl
+"$work/plugin" "$library" "$model" >"$work/plugin.f32" || { echo "opened by dlopen: failed at step $?"; exit 1; }
+head -c $((64 * 4)) "$work/example.f32" | cmp - "$work/plugin.f32"
+
 printf '#include <sembed.h>\nint main(void) { return se_model_dims(0) != 0; }\n' >"$work/user.c"
 cp "$work/user.c" "$work/user.cc"
 "$compiler" -std=c11 -Wall -Wextra -pedantic -Werror "$work/user.c" -o "$work/user" "${flags[@]}" && "$work/user"
