@@ -210,6 +210,21 @@ se_status se_file_append(const char *path, const char *line, size_t bytes, bool 
     return s;
 }
 
+se_status se_file_sync(const char *path)
+{
+    return se_disk_sync_path(path);
+}
+
+se_status se_file_rename(const char *from, const char *to)
+{
+    return se_disk_rename(from, to);
+}
+
+se_status se_file_remove(const char *path)
+{
+    return se_disk_remove(path);
+}
+
 se_status se_file_truncate(const char *path, int64_t bytes)
 {
     struct stat st;

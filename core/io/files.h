@@ -34,6 +34,15 @@ SE_API se_status se_file_write(const char *path, const void *data, size_t bytes)
 /* Appends text and a newline by one write, making the file if need be. Synced to disk if `sync`. */
 SE_API se_status se_file_append(const char *path, const char *line, size_t bytes, bool sync);
 
+/* Waits until what was written to a file, or the names in a folder, are on the disk. */
+SE_API se_status se_file_sync(const char *path);
+
+/* Renames within one file system; what is at `to` goes. */
+SE_API se_status se_file_rename(const char *from, const char *to);
+
+/* Removes a file; none there is fine. */
+SE_API se_status se_file_remove(const char *path);
+
 /* Cuts a file to its first `bytes` bytes; one that is shorter is an error. */
 SE_API se_status se_file_truncate(const char *path, int64_t bytes);
 

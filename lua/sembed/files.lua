@@ -16,6 +16,8 @@ end
 function files.exists(path) return look(path).exists end
 function files.is_folder(path) return look(path).is_dir end
 function files.size(path) return tonumber(look(path).size) end
+function files.time(path) return tonumber(look(path).mtime) end -- of the last change
+function files.is_file(path) return look(path).is_file end
 
 local function take(pointer, bytes)
   local text = bytes and core.text(pointer, bytes) or core.text(pointer)
@@ -37,6 +39,11 @@ end
 function files.append(path, line, sync)
   core.check(C.se_file_append(path, line, #line, sync or false))
 end
+
+-- Waits until the file, or the names in a folder, are on the disk.
+function files.sync(path) core.check(C.se_file_sync(path)) end
+function files.rename(from, to) core.check(C.se_file_rename(from, to)) end
+function files.remove(path) core.check(C.se_file_remove(path)) end
 
 function files.cut(path, bytes) core.check(C.se_file_truncate(path, bytes)) end
 function files.make_folder(path) core.check(C.se_folder_make(path)) end

@@ -171,6 +171,7 @@ end
 
 -- After an error or at the prompt: no step is open, no assign waits.
 local function clean_up()
+  if package.loaded['sembed.ffi'] then require('sembed.ffi').C.se_interrupt_defer(false) end
   if package.loaded['sembed.train'] then package.loaded['sembed.train'].abandon() end
   if package.loaded['sembed.tensor'] then package.loaded['sembed.tensor'].drop_pending() end
 end

@@ -34,6 +34,11 @@ function progress.line(line, now)
   end
 end
 
+-- Shown on a terminal, and nowhere else: for jobs that are silent in a pipe.
+function progress.on_terminal(format, ...)
+  if terminal then progress.line(format:format(...)) end
+end
+
 -- The same for jobs that may be over at once: nothing is shown in the first moments.
 local first_time
 function progress.show(format, ...)

@@ -35,7 +35,7 @@ check.ok(lines_of('redit_mpnet', 1):find('"reddit_mpnet"', 1, true), 'nearest re
 check.ok(lines_of('nothing/here.lua', 1):find('nothing/here.lua', 1, true), 'missing file')
 
 -- The manual of a recipe is the comment at its head.
-output = lines_of(recipe '#!/usr/bin/env sembed\n-- What it does.\n--\n--   a=1  a key\nerror()\n--no\n'
+output = lines_of(recipe '#!/bin/sembed\n-- What it does.\n--\n--   a=1  a key\nerror()\n--x'
   .. ' a=2 --help', 0)
 check.ok(output:find('^What it does%.\n\n  a=1  a key\n\nEvery recipe: threads=N'), output)
 check.ok(lines_of('encode --help', 0):find('model=', 1, true), 'by name')
