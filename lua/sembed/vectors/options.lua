@@ -6,6 +6,7 @@ local fail = require 'sembed.fail'
 local switches = { ['true'] = true, ['1'] = true, ['false'] = false, ['0'] = false }
 
 local function prompt_of(model, cfg)
+  if cfg.prompt ~= '' and not model.prompts then fail.raise 'prompt=: this model takes none' end
   if cfg.prompt_name == '' then return cfg.prompt ~= '' and cfg.prompt or nil end
   if cfg.prompt ~= '' then fail.raise 'prompt= and prompt_name= are both given: one is enough' end
   local prompts, names = model.prompts or {}, {}
