@@ -27,9 +27,6 @@ enum {
     SE_MAX_ATTRS = 8
 };
 
-/* sembed-cdef-begin */
-typedef struct se_op se_op;
-/* sembed-cdef-end */
 typedef struct se_node se_node;
 typedef struct se_build se_build;
 
@@ -39,16 +36,6 @@ typedef struct se_ref {
     int32_t out;
 } se_ref;
 
-/* sembed-cdef-begin */
-/* The value of a named attribute. `args` tells which field holds it: int, axis, bool, dtype -> i;
- * num -> f; ints, axes -> list, n. */
-typedef struct se_attr {
-    int64_t i;
-    double f;
-    int32_t n;
-    int64_t list[SE_MAX_RANK];
-} se_attr;
-/* sembed-cdef-end */
 #define SE_INT(v) ((se_attr){.i = (v)})
 #define SE_NUM(v) ((se_attr){.f = (v)})
 

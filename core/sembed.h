@@ -15,7 +15,7 @@
 #ifndef SEMBED_H
 #define SEMBED_H
 
-#include "op.h"
+#include "type.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,4 +1,5 @@
-/* The type of a tensor: element type, shape, and whether its value differs between shards. */
+/* The type of a tensor: element type, shape, and whether its value differs between shards; and the
+ * value of an attribute. */
 #ifndef SE_TYPE_H
 #define SE_TYPE_H
 
@@ -20,6 +21,16 @@ typedef struct se_type {
     int64_t dim[SE_MAX_RANK];
     int64_t rows; /* of a varying tensor: rows over all shards; 0 where that is not known */
 } se_type;
+
+/* What op.h defines, and the value of an op's named attribute. The op's `args` tell which field
+ * holds it: int, axis, bool, dtype -> i; num -> f; ints, axes -> list, n. */
+typedef struct se_op se_op;
+typedef struct se_attr {
+    int64_t i;
+    double f;
+    int32_t n;
+    int64_t list[SE_MAX_RANK];
+} se_attr;
 /* sembed-cdef-end */
 
 /* Makes a replicated type. `dim` holds `rank` sizes. */

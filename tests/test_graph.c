@@ -1,4 +1,5 @@
 /* The engine itself: evaluation, gradients, assigns and their commit, guards, scopes, memory. */
+#include "op.h"
 #include "sembed.h"
 
 #include <math.h>
