@@ -25,6 +25,7 @@
 --   strict=true        a longer text is an error, with its place; else it is cut and counted
 --   tokens=true        vectors of all tokens before pooling: jsonl, or safetensors with "starts"
 --   batch=64           texts computed at once: changes the time, never a bit of the result
+--   save=5             seconds of work that a sudden end may cost
 --   resume=auto        go on with OUT.part after a stop of any kind; a finished OUT stays as it is
 --   force=true         write over OUT, begin anew
 --
@@ -40,7 +41,7 @@ local cfg, given = se.config {
   model = '', ['in'] = { '-' }, in_format = '', field = 'text', column = '', header = false,
   out = '', out_format = '', output = 'float32', calibrate = {}, ranges = '', dims = 0,
   normalize = '', prompt = '', prompt_name = '', length = 0, strict = false, tokens = false,
-  batch = 64, resume = '', force = false,
+  batch = 64, save = 5, resume = '', force = false,
 }
 for _, key in ipairs { 'model', 'out' } do
   if cfg[key] == '' then error(key .. '= is missing; sembed encode --help tells more', 0) end
@@ -71,7 +72,7 @@ end
 
 local out = se.vectors.create {
   path = cfg.out, format = cfg.out_format, ragged = cfg.tokens, resume = cfg.resume,
-  force = cfg.force, form = se.quantize.form(cfg.output, options.width, ranges()),
+  force = cfg.force, save = cfg.save, form = se.quantize.form(cfg.output, options.width, ranges()),
   job = se.vectors.facts(cfg, inputs),
 }
 if not out then

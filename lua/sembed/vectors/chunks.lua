@@ -16,7 +16,7 @@ local progress = require 'sembed.progress'
 local run = require 'sembed.run'
 
 local C = core.C
-local SECONDS = 2         -- a chunk takes about this long
+local SECONDS = 2 -- a chunk takes about this long, less where saves are more frequent
 local MOST_TEXTS, MOST_BYTES = 8192, 16 * 2 ^ 20
 
 local Chunk = {}
@@ -130,7 +130,7 @@ local function close_chunk(self)
   self.out:mark(self.texts:tell(), self.counts)
   show(self)
   if C.se_interrupted() then stop(self) end
-  local fits = self.size * SECONDS / math.max(now - self.chunk_began, 1e-6)
+  local fits = self.size * self.seconds / math.max(now - self.chunk_began, 1e-6)
   self.size = math.floor(math.min(MOST_TEXTS, 4 * self.size, math.max(self.batch, fits)))
 end
 
@@ -139,7 +139,7 @@ return function(texts, out, options)
   local self = {
     texts = texts, out = out, batch = options.batch, size = options.batch, tokens = 0,
     length = options.length, prompt = options.prompt or '', strict = options.strict,
-    counts = out.counts, first = out.texts,
+    counts = out.counts, first = out.texts, seconds = math.min(SECONDS, out.every),
   }
   for _, key in ipairs { 'tokens', 'cut_texts', 'cut_tokens', 'cut_most' } do
     self.counts[key] = self.counts[key] or 0

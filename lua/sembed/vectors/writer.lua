@@ -14,8 +14,6 @@ local json = require 'sembed.json'
 local run = require 'sembed.run'
 
 local C = core.C
-local EVERY = 5 -- seconds between two looks at the disk
-
 local Writer = {}
 Writer.__index = Writer
 
@@ -122,13 +120,13 @@ local function stream(self)
 end
 
 -- options: path ("-": standard output), format (a name, or '' for what the path says), form
--- (quantize.lua), ragged (token vectors), job (facts that must not change, plain values), resume,
--- force. Gives nil where a finished file is there and resume = 'auto'.
+-- (quantize.lua), ragged (token vectors), job (facts that must not change, plain values), save (how
+-- many seconds of work may be lost: 5), resume, force. Gives nil where a finished file is there and resume = 'auto'.
 local function create(options)
   local path = options.path
   local self = setmetatable({
     path = path, part = path .. '.part', form = options.form, job = options.job or {},
-    ragged = options.ragged or false, rows = 0, texts = 0, bytes = 0, counts = {},
+    ragged = options.ragged or false, every = options.save or 5, rows = 0, texts = 0, bytes = 0, counts = {},
   }, Writer)
   self.format, self.format_name = formats.of(path, options.format)
   if self.ragged and not self.format.ragged then
@@ -183,7 +181,7 @@ function Writer:mark(place, counts)
   self.place, self.counts = place, counts
   if self.streaming then
     must(self, self.file:flush())
-  elseif tonumber(C.se_seconds()) - self.saved > EVERY then
+  elseif tonumber(C.se_seconds()) - self.saved >= self.every then
     save_state(self)
   end
 end
