@@ -16,7 +16,8 @@ local progress = require 'sembed.progress'
 local run = require 'sembed.run'
 
 local C = core.C
-local SECONDS = 2 -- a chunk takes about this long, less where saves are more frequent
+local SECONDS = 2     -- a chunk takes about this long, less where saves are more frequent
+local LEAST_TEXTS = 8 -- or a batch, if that is less: a slow model is to be stopped soon, too
 local MOST_TEXTS, MOST_BYTES = 8192, 16 * 2 ^ 20
 
 local Chunk = {}
@@ -130,17 +131,18 @@ local function close_chunk(self)
   self.out:mark(self.texts:tell(), self.counts)
   show(self)
   if C.se_interrupted() then stop(self) end
-  local fits = self.size * self.seconds / math.max(now - self.chunk_began, 1e-6)
-  self.size = math.floor(math.min(MOST_TEXTS, 4 * self.size, math.max(self.batch, fits)))
+  local fits = self.chunk_texts * self.seconds / math.max(now - self.chunk_began, 1e-6)
+  self.size = math.floor(math.min(MOST_TEXTS, 4 * self.size, math.max(self.least, fits)))
 end
 
 -- options: those of options.lua.
 return function(texts, out, options)
   local self = {
-    texts = texts, out = out, batch = options.batch, size = options.batch, tokens = 0,
+    texts = texts, out = out, tokens = 0, counts = out.counts, first = out.texts,
     length = options.length, prompt = options.prompt or '', strict = options.strict,
-    counts = out.counts, first = out.texts, seconds = math.min(SECONDS, out.every),
+    least = math.min(options.batch, LEAST_TEXTS), seconds = math.min(SECONDS, out.every),
   }
+  self.size = self.least
   for _, key in ipairs { 'tokens', 'cut_texts', 'cut_tokens', 'cut_most' } do
     self.counts[key] = self.counts[key] or 0
   end
@@ -149,7 +151,7 @@ return function(texts, out, options)
   return function()
     if self.chunk_began then close_chunk(self) end
     local chunk = next_chunk(self)
-    self.chunk_began = clock()
+    self.chunk_began, self.chunk_texts = clock(), #chunk.texts
     if #chunk.texts > 0 then return chunk end
     report(self, out:close())
     C.se_interrupt_defer(false)

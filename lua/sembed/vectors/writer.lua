@@ -121,12 +121,14 @@ end
 
 -- options: path ("-": standard output), format (a name, or '' for what the path says), form
 -- (quantize.lua), ragged (token vectors), job (facts that must not change, plain values), save (how
--- many seconds of work may be lost: 5), resume, force. Gives nil where a finished file is there and resume = 'auto'.
+-- many seconds of work may be lost: 5), resume, force. Gives nil where a finished file is there and
+-- resume = 'auto'.
 local function create(options)
   local path = options.path
   local self = setmetatable({
     path = path, part = path .. '.part', form = options.form, job = options.job or {},
-    ragged = options.ragged or false, every = options.save or 5, rows = 0, texts = 0, bytes = 0, counts = {},
+    ragged = options.ragged or false, every = options.save or 5,
+    rows = 0, texts = 0, bytes = 0, counts = {},
   }, Writer)
   self.format, self.format_name = formats.of(path, options.format)
   if self.ragged and not self.format.ragged then
