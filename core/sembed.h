@@ -3,8 +3,7 @@
  * First, model folders for other programs: open a folder, turn texts into vectors, close it. These
  * calls may be made from any number of threads at once, on one model or several; they are carried
  * out one after another, each by as many threads as se_threads_set says (base.h: memory, threads,
- * and se_interrupt_set, which makes calls fail until se_interrupt_clear). OMP_WAIT_POLICY=passive
- * in the environment suits programs that have other work for the processors.
+ * and se_interrupt_set, which makes calls fail until se_interrupt_clear).
  *
  *     cc program.c $(pkg-config --cflags --libs sembed)
  *

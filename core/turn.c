@@ -4,7 +4,10 @@
 #include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { STACK_BYTES = 8 << 20 };
 
@@ -67,6 +70,20 @@ static void *serve(void *unused)
     return NULL;
 }
 
+/* A program's libgomp waits busily unless OMP_WAIT_POLICY was set before it was loaded, and on a
+ * machine with other work that takes a hundred times as long. While there are more OpenMP threads
+ * than processors it waits for an instant only (its manual, GOMP_SPINCOUNT): two that sleep are
+ * enough to make it so. */
+static void *be_too_many(void *unused)
+{
+    atomic_int here = 0;
+#pragma omp parallel num_threads(2)
+    atomic_fetch_add(&here, 1);
+    for (;;)
+        pause();
+    return unused;
+}
+
 static se_status start_thread(void)
 {
     pthread_t id;
@@ -80,6 +97,8 @@ static se_status start_thread(void)
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
     int error = pthread_create(&id, &attr, serve, NULL);
+    if (!error && !getenv("OMP_WAIT_POLICY") && !getenv("GOMP_SPINCOUNT"))
+        pthread_create(&id, &attr, be_too_many, NULL); /* where it fails, waiting is only slower */
     pthread_attr_destroy(&attr);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (error)
