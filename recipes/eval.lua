@@ -1,59 +1,68 @@
 -- How good a model is: correlation with people's scores, pairs, triplets, retrieval.
 --
---   sembed eval model=DIR sts=FILE.tsv           text1 text2 score: Pearson, Spearman
---   sembed eval model=DIR pairs=FILE.jsonl       1-of-100 accuracy, MRR, recall
---   sembed eval model=DIR triplets=FILE.jsonl    (anchor, positive, negative): accuracy
---   sembed eval model=DIR beir=FOLDER [split=test] retrieval: nDCG, MAP, recall, precision, MRR
+--   sembed eval model=DIR sts=FILE.tsv beir=FOLDER out=FILE.json
 --
--- Several at once, and several files each with a comma between; they may be .gz or .zst. Results
--- are printed; out=FILE.json writes them as JSON, too, json=true prints JSON instead.
--- The definitions stand in lua/sembed/evaluate/.
+--   model=DIR          a sentence-transformers folder
+--   sts=FILE,...       text1, text2, score: Pearson and Spearman of cosine, dot product, distances
+--   pairs=FILE,...     texts that belong together: 1-of-100 accuracy, MRR, recall
+--     block=100        how many each is ranked among
+--     whole=true       rank among all pairs of the file, too
+--   triplets=FILE,...  anchor, positive, negative: how often the anchor is nearer to the positive
+--   beir=FOLDER,...    corpus.jsonl, queries.jsonl, qrels/: nDCG, MAP, recall, precision, MRR
+--     split=test       which judgements: qrels/test.tsv
+--   similarity=cosine|dot   what pairs and beir rank by
+--   columns=A,B,...    which fields of sts, pairs, triplets: names, or numbers from 1; else usual
+--                      names (sentence1, sentence2, score; context, response; anchor, positive,
+--                      negative; query, pos, neg; ...), or the first ones
+--   limit=N            only the first N lines of sts, pairs, triplets
+--   prompt=TEXT, prompt_name=NAME   sts: what stands before each text; a prompt of the folder
+--   query_prompt, query_prompt_name         the same for queries, anchors, first texts of pairs;
+--   document_prompt, document_prompt_name   for documents and the other texts; else the folder's
+--                      own "query" and "document" prompts, where it has them
+--   length=N, dims=N   tokens of a text at most; the first N numbers of each vector
+--   batch=64           texts computed at once
+--   out=FILE.json      the results as JSON; json=true prints JSON in place of tables
+--
+-- Any of them at once. Files: TSV (with a header or without), JSON lines; plain, gzip or zstd. How
+-- each number is defined stands in lua/sembed/evaluate/. The same in Lua: se.evaluate.sts(model,
+-- FILE, options), .pairs, .triplets, .retrieval.
 local se = require 'sembed'
 
+if #se.run.order == 0 then return se.run.print_manual() end
 local cfg, given = se.config {
-  model = '',
-  sts = {}, pairs = {}, triplets = {}, beir = {}, -- files; folders
-  split = 'test',     -- beir: of the judgements
-  columns = {},       -- which fields: columns=sentence1,sentence2,label or columns=6,7,5
-  limit = 0,          -- only the first N lines of each file
-  block = 100,        -- pairs: how many each is ranked among
-  whole = false,      -- pairs: rank among all pairs, too
-  similarity = 'cosine',                             -- for ranking: cosine or dot
-  prompt = '', prompt_name = '',                     -- sts: put before each text, or its name
-  query_prompt = '', query_prompt_name = '',         -- the same for first texts and queries,
-  document_prompt = '', document_prompt_name = '',   -- for their partners and documents
-  batch = 64, length = 0, dims = 0,                  -- 0: as the model says
-  out = '', json = false,
+  model = '', sts = {}, pairs = {}, triplets = {}, beir = {}, block = 100, whole = false,
+  split = 'test', similarity = 'cosine', columns = {}, limit = 0, prompt = '', prompt_name = '',
+  query_prompt = '', query_prompt_name = '', document_prompt = '', document_prompt_name = '',
+  length = 0, dims = 0, batch = 64, out = '', json = false,
 }
-local tasks = { 'sts', 'pairs', 'triplets', 'beir' }
+local tasks = {
+  { 'sts', se.evaluate.sts }, { 'pairs', se.evaluate.pairs },
+  { 'triplets', se.evaluate.triplets }, { 'beir', se.evaluate.retrieval },
+}
 
-if cfg.model == '' then error('model=DIR is missing') end
+if cfg.model == '' then error('model= is missing; sembed eval --help tells more', 0) end
 local wanted = 0
-for _, task in ipairs(tasks) do wanted = wanted + #cfg[task] end
-if wanted == 0 then error('nothing to do: sts=, pairs=, triplets= or beir= says on what') end
+for _, task in ipairs(tasks) do wanted = wanted + #cfg[task[1]] end
+if wanted == 0 then error('nothing to do: sts=, pairs=, triplets= or beir= says on what', 0) end
 if cfg.out ~= '' and not se.files.is_folder(se.files.folder_of(cfg.out)) then
-  error(('out=%s: there is no such folder'):format(cfg.out))
-end
-
-local options = {}
-for key, value in pairs(cfg) do options[key] = value end
-for _, key in ipairs { 'length', 'dims' } do
-  if cfg[key] == 0 then options[key] = nil end
+  error(('out=%s: there is no such folder'):format(cfg.out), 0)
 end
 
 local model = se.model.open(cfg.model)
-local results = {}
+local results, options = {}, {}
+for key, value in pairs(cfg) do options[key] = value end
 for _, task in ipairs(tasks) do
-  for _, source in ipairs(cfg[task]) do
-    local result = se.evaluate[task == 'beir' and 'retrieval' or task](model, source, options)
+  for _, source in ipairs(cfg[task[1]]) do
+    local result = task[2](model, source, options)
     results[#results + 1] = result
     if not cfg.json then print(se.evaluate.report.text(result)) end
   end
 end
 
+local width = model.dims or model.config.hidden_size
 local about = { sembed = se.version, model = cfg.model, options = {},
-  length = options.length or model.length,
-  dims = options.dims or model.dims or model.config.hidden_size }
+  length = cfg.length > 0 and cfg.length or model.length,
+  dims = cfg.dims > 0 and cfg.dims or width }
 for key in pairs(given) do about.options[key] = cfg[key] end
 if cfg.json then io.write(se.evaluate.report.json(about, results)) end
 if cfg.out ~= '' then se.evaluate.report.save(cfg.out, about, results) end

@@ -146,6 +146,42 @@ local one = se.evaluate.sts(model, file('one.tsv', 'a\tb\t1\n'))
 check.equal(one.metrics.spearman_cosine, se.json.null, 'one pair')
 check.ok(se.evaluate.report.text(one):find('undefined', 1, true), 'undefined is said')
 
+for _, key in ipairs { 'batch', 'length', 'dims', 'limit' } do
+  wrong('pairs', 'a\tb\n', { [key] = -1 }, key .. '=-1: a count')
+end
+wrong('pairs', 'a\tb\n', { batch = 1.5 }, 'batch=1.5: a count')
+wrong('pairs', 'a\tb\n', { dims = 99 }, 'dims=99')
+
+-- --- prompts: which stands before which text; a model that writes down what it is asked ---
+
+local asked
+local listener = { prompts = { query = 'q: ', passage = 'p: ', ask = 'a: ' }, length = 128,
+  tokenizer = model.tokenizer }
+function listener.encode(_, list, how)
+  asked[#asked + 1] = how.prompt or '-'
+  return model:encode(list)
+end
+local function prompts_of(name, path, options)
+  asked = {}
+  local result = se.evaluate[name](listener, path, options)
+  return table.concat(asked, ''), result
+end
+local single = file('single.jsonl', '["a", "b", "c"]\n')
+check.equal(prompts_of('triplets', single), 'q: p: p: ', "the folder's own prompts")
+check.equal(prompts_of('triplets', single, { query_prompt_name = 'ask', document_prompt = 'x ' }),
+  'a: x x ', 'prompts given')
+local heard, noted = prompts_of('sts', folder .. '/one.tsv')
+check.equal(heard, '--', 'sts has none by itself')
+local plain_tokens = noted.tokens
+heard, noted = prompts_of('sts', folder .. '/one.tsv', { prompt_name = 'ask' })
+check.equal(heard, 'a: a: ', 'sts, a prompt given')
+check.equal(noted.prompts.text, 'a: ', 'the prompt is told')
+check.ok(noted.tokens > plain_tokens, 'its tokens count')
+check.fails(function() prompts_of('sts', single, { prompt_name = 'asc' }) end,
+  'prompt_name', 'did you mean "ask"')
+wrong('sts', 'a\tb\t1\n', { prompt_name = 'ask' }, 'unknown prompt "ask"')
+if not model.prompts then wrong('sts', 'a\tb\t1\n', { prompt = 'x' }, 'takes none') end
+
 -- --- the program ---
 
 local out = folder .. '/out.json'
@@ -160,6 +196,7 @@ check.equal(saved.options.block, 20, 'options')
 text = check.run(('eval model=%s sts=%s json=true'):format(check.data 'tiny-mpnet',
   folder .. '/one.tsv'))
 check.equal(se.json.parse(text).results[1].metrics.pearson_dot, se.json.null, 'JSON alone')
+check.ok(check.run('eval'):find('beir=FOLDER', 1, true), 'the manual')
 text, status = check.run('eval model=' .. check.data 'tiny-mpnet')
 check.ok(status == 1 and text:find('nothing to do', 1, true), 'nothing to do: %s', text)
 check.done()

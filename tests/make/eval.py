@@ -2,17 +2,20 @@
 """Makes tests/data/eval: small tasks for `sembed eval`, and what others compute for them.
 
     python tests/make/eval.py            (needs numpy, scipy, torch, sentence-transformers, pytrec_eval)
+    python tests/make/eval.py MODELS     real.json alone, with the folders of real models in MODELS
 
 correlations.json   lists of numbers with scipy's pearsonr and spearmanr
 rankings.json       qrels and runs with pytrec_eval's (trec_eval's) ndcg, map, recall, P; BEIR's MRR
 sts.tsv, pairs.jsonl, triplets.jsonl, beir/     tasks made of recipes/data/test.jsonl.gz
 expected.json       those tasks with tests/data/tiny-mpnet in float64: sentence-transformers'
                     evaluators where they compute the number, else a few lines of numpy here
+real.json           all-mpnet-base-v2 and all-MiniLM-L6-v2 in float32 on the first test pairs: 1-of-100
 """
 import gzip
 import json
 import math
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +242,16 @@ def beir_task(model, corpus, queries, lines):
     return {k: float(np.mean([m[k] for m in each.values()])) for k in next(iter(each.values()))}
 
 
+def real(models, n=400):
+    pairs, result = texts()[:n], {}
+    for name in "all-mpnet-base-v2", "all-MiniLM-L6-v2":
+        model = SentenceTransformer(f"{models}/{name}", device="cpu")
+        a, b = (model.encode([p[key] for p in pairs], batch_size=16) for key in ("context", "response"))
+        ranks = [ranks_of(a[i:i + 100] @ b[i:i + 100].T) for i in range(0, n, 100)]
+        result[name] = {"pairs": n, "metrics": pair_numbers(np.concatenate(ranks), [3, 5, 10])}
+    (OUT / "real.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
 def main():
     model = SentenceTransformer(str(ROOT / "tests/data/tiny-mpnet"), device="cpu").to(torch.float64)
     pairs = texts()
@@ -253,4 +266,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    real(sys.argv[1]) if len(sys.argv) > 1 else main()

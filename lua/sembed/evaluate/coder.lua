@@ -24,17 +24,35 @@ local own_prompts = { text = {}, query = { 'query' },
 
 local function seconds() return tonumber(core.C.se_seconds()) end
 
--- prompt, prompt_name of a side; '' stands for none given, as from the shell.
+-- The text that stands before those of a side; '' is none, also as an option.
 local function prompt_of(model, options, side)
   local key = side == 'text' and 'prompt' or side .. '_prompt'
-  local text, name = options[key], options[key .. '_name']
-  if text == '' then text = nil end
-  if name == '' then name = nil end
-  if text and name then fail.raise('evaluate: %s and %s_name: one of them is enough', key, key) end
-  if text or name then return text, name end
-  for _, known in ipairs(own_prompts[side]) do
-    if model.prompts and (model.prompts[known] or '') ~= '' then return nil, known end
+  local text, name = options[key] or '', options[key .. '_name'] or ''
+  local prompts, names = model.prompts or {}, {}
+  if text ~= '' and name ~= '' then
+    fail.raise('evaluate: %s and %s_name: one of them is enough', key, key)
   end
+  if text ~= '' then
+    fail.unless(model.prompts, 'evaluate: %s: this model takes none', key)
+    return text
+  end
+  if name == '' then
+    for _, known in ipairs(own_prompts[side]) do
+      if prompts[known] then return prompts[known] end
+    end
+    return ''
+  end
+  for known in pairs(prompts) do names[#names + 1] = known end
+  return prompts[name] or fail.raise('evaluate: %s_name: %s', key,
+    fail.unknown('prompt', name, names))
+end
+
+-- Options from the shell: 0 is as good as none.
+local function count(options, key, least)
+  local value = options[key] or 0
+  fail.unless(value % 1 == 0 and (value == 0 or value >= least),
+    'evaluate: %s=%s: a count of at least %d is wanted', key, tostring(value), least)
+  return value > 0 and value or nil
 end
 
 -- How rankings score: 'cosine' or 'dot'.
@@ -48,10 +66,14 @@ function Coder.similarity(options)
 end
 
 function Coder.new(model, options, task, source)
+  local prompts = {}
+  for side in pairs(own_prompts) do prompts[side] = prompt_of(model, options, side) end
+  count(options, 'limit', 1)
   return setmetatable({
     model = model, options = options, label = task .. ' ' .. source.name,
-    source = source, batch = options.batch or 64,
-    texts = 0, waiting = 0, tokens = 0, cut = 0, spent = 0, started = seconds(), prompts = {},
+    source = source, batch = count(options, 'batch', 1) or 64,
+    length = count(options, 'length', 2), dims = count(options, 'dims', 1), prompts = prompts,
+    texts = 0, waiting = 0, tokens = 0, cut = 0, spent = 0, started = seconds(), used = {},
   }, Coder)
 end
 
@@ -69,34 +91,30 @@ function Coder:left()
 end
 
 function Coder:show()
-  progress.show('%s: %d texts, %.0f tokens/s%s', self.label, self.texts,
+  progress.on_terminal('%s: %d texts, %.0f tokens/s%s', self.label, self.texts,
     self.tokens / math.max(self.spent, 1e-9), self:left())
 end
 
-local function some(texts, first, count)
+local function some(texts, first, n)
   local list = {}
-  for i = first, math.min(first + count - 1, #texts) do list[#list + 1] = texts[i] end
+  for i = first, math.min(first + n - 1, #texts) do list[#list + 1] = texts[i] end
   return list
 end
 
 function Coder:options_of(side, normalize)
-  if not self.prompts[side] then
-    local prompt, name = prompt_of(self.model, self.options, side)
-    self.prompts[side] = { prompt = prompt, name = name }
-  end
-  local p, o = self.prompts[side], self.options
-  if normalize == nil then normalize = o.normalize end
-  return { batch = self.batch, length = o.length, dims = o.dims, normalize = normalize,
-    prompt = p.prompt, prompt_name = p.name }
+  local prompt = self.prompts[side]
+  if normalize == nil then normalize = self.options.normalize end
+  self.used[side] = prompt
+  return { batch = self.batch, length = self.length, dims = self.dims, normalize = normalize,
+    prompt = prompt ~= '' and prompt or nil }
 end
 
 -- The tokens of the texts, the prompt among them, as the model sees them.
 function Coder:count(texts, how)
-  local prompt = how.prompt or how.prompt_name and self.model.prompts[how.prompt_name] or ''
   local list = texts
-  if prompt ~= '' then
+  if how.prompt then
     list = {}
-    for i, text in ipairs(texts) do list[i] = prompt .. text end
+    for i, text in ipairs(texts) do list[i] = how.prompt .. text end
   end
   return tonumber(self.model.tokenizer:batch(list, how.length or self.model.length).total)
 end
@@ -107,6 +125,9 @@ function Coder:encode(texts, side, normalize)
   for first = 1, #texts, self.batch do
     local list, start = some(texts, first, self.batch), seconds()
     local x, cut = self.model:encode(list, how)
+    if self.dims and x:size(2) ~= self.dims then
+      fail.raise('evaluate: dims=%d: the model gives vectors of %d numbers', self.dims, x:size(2))
+    end
     parts[#parts + 1] = x
     self.spent = self.spent + seconds() - start
     self.texts, self.cut = self.texts + #list, self.cut + cut
@@ -127,10 +148,7 @@ function Coder:report(result)
   result.texts, result.tokens, result.truncated = self.texts, self.tokens, self.cut
   result.seconds = seconds() - self.started
   result.tokens_per_second = self.tokens / math.max(self.spent, 1e-9)
-  result.prompts = {}
-  for side, p in pairs(self.prompts) do
-    result.prompts[side] = p.prompt or p.name and self.model.prompts[p.name] or ''
-  end
+  result.prompts = self.used
   return result
 end
 

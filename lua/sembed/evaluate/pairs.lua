@@ -161,7 +161,7 @@ function pairs_of.evaluate(model, path, options)
   add_metrics(values, order, task.ranks, { 3, 5, 10 }, '')
   if task.whole then
     local ranks = pairs_of.ranks_among_all(task.all_a, task.all_b, function(i, n)
-      progress.show('%s: ranking among all, %d %%', task.coder.label, 100 * i / n)
+      progress.on_terminal('%s: ranking among all, %d %%', task.coder.label, 100 * i / n)
     end)
     add_metrics(values, order, ranks, { 3, 5, 10, 100 }, '_all')
   end
