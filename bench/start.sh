@@ -56,6 +56,8 @@ row() {
 row '/bin/true' "$runs" /bin/true
 row "sembed -e ''" "$runs" "$sembed" -e ''
 row 'sembed --help' "$runs" "$sembed" --help
+encode() { echo "$text" | "$sembed" encode model="$model" out=- out_format=jsonl; }
+row 'echo TEXT | sembed encode' "$runs" encode
 row 'sembed: start to first vector' "$runs" "$sembed" "$work/first.lua"
 printf '%-42s %9s ms\n' "  of which the text's own time" "$(TWICE=1 "$sembed" "$work/first.lua" | tail -1)"
 if [ -n "$python" ]; then

@@ -175,6 +175,36 @@ static void options(void **state)
     assert_memory_equal(out, plain, sizeof out);
 }
 
+static void prompts_and_dims(void **state)
+{
+    (void)state;
+    enum { FEW = 16 };
+    float plain[DIMS], out[DIMS];
+    se_encode_options o = {.size = sizeof o, .normalize = -1};
+    encode_one(texts[9], &o, plain);
+    o.dims = FEW;
+    out[FEW] = 7;
+    const char *text = texts[9];
+    se_status s = se_model_encode(model, 1, &text, NULL, &o, out, NULL);
+    if (s == SE_ERR_ARG && strstr(se_message(), "neither prompts nor dims"))
+        skip(); /* an architecture without them */
+    ok(s);
+    assert_memory_equal(out, plain, FEW * sizeof *out);
+    assert_true(out[FEW] == 7);
+    o.normalize = 1;
+    encode_one(texts[9], &o, out);
+    double length = length_of(plain, FEW);
+    for (int i = 0; i < FEW; i++)
+        assert_true(fabs(plain[i] / length - out[i]) < 1e-6);
+
+    o = (se_encode_options){.size = sizeof o, .prompt = "the quick "};
+    encode_one("river", &o, out);
+    encode_one("the quick river", NULL, plain);
+    assert_memory_equal(out, plain, sizeof out);
+    o = (se_encode_options){.size = sizeof o, .prompt_name = "nonesuch"};
+    refused(SE_ERR_ARG, se_model_encode(model, 1, &text, NULL, &o, out, NULL), "nonesuch");
+}
+
 /* A program compiled for another version of the header. */
 static void other_versions(void **state)
 {
@@ -346,6 +376,7 @@ int main(void)
         cmocka_unit_test(same_bits_in_a_batch),
         cmocka_unit_test(sizes_and_zero_bytes),
         cmocka_unit_test(options),
+        cmocka_unit_test(prompts_and_dims),
         cmocka_unit_test(other_versions),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(memory_gives_out),
