@@ -213,7 +213,7 @@ static size_t archive_bytes;
 static void add(uint64_t x, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        archive[archive_bytes++] = (char)(x >> 8 * i);
+        archive[archive_bytes++] = (char)(i < 8 ? x >> 8 * i : 0);
 }
 
 static void add_bytes(const void *data, size_t n)

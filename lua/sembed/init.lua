@@ -29,6 +29,7 @@ local modules = {
   },
   evaluate = function() return require 'sembed.evaluate' end,
   files = function() return require 'sembed.files' end,
+  hub = function() return require 'sembed.hub' end,
   json = function() return require 'sembed.json' end,
   nn = function() return require 'sembed.nn' end,
   npy = function() return require 'sembed.npy' end,

@@ -38,8 +38,9 @@ local function from_shell(path)
 end
 
 -- A path to read: relative to the current folder if it or a folder above it came from the shell (as
--- a key's value, or in a list with commas), else to the recipe.
+-- a key's value, or in a list with commas), else to the recipe. hf:ORG/NAME is fetched (hub.lua).
 function run.path(path)
+  if path:sub(1, 3) == 'hf:' then return (require('sembed.hub').folder(path)) end
   if path:sub(1, 1) == '/' or run.folder == '.' then return path end
   local part = path
   while part do

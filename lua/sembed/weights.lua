@@ -1,11 +1,11 @@
 -- The weights of a model folder, whatever files hold them:
 --
 --   local weights = se.weights.open 'FOLDER'
---   weights.names, weights:has(name)   all tensors there are, integers (position_ids) included
---   weights:get(name)                  f32: the mapped file itself where it holds f32; f16, bf16, f64
---                                      are converted; other types are an error
---   weights.path                       the file, or the index of several, for messages
---   weights:close()                    lets go of the files; tensors made from them live on
+--   weights.names, weights:has(name)  all tensors there are, integers (position_ids) included
+--   weights:get(name)                 f32: the mapped file itself where it holds f32; f16, bf16 and
+--                                     f64 are converted; other types are an error
+--   weights.path                      the file, or the index of several, for messages
+--   weights:close()                   lets go of the files; tensors made from them live on
 
 local fail = require 'sembed.fail'
 local files = require 'sembed.files'

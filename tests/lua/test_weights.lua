@@ -78,8 +78,8 @@ end
 check.equal(n, 23, 'tensors of each kind')
 check.ok(kinds:has 'embeddings.position_ids', 'integers are listed')
 check.write(other .. '/pytorch_model.bin', check.read(check.data 'torch_bin/script.bin'))
-check.fails(function() se.weights.open(other) end, other .. '/pytorch_model.bin: offset 66: pickle:',
-  'nothing was called')
+check.fails(function() se.weights.open(other) end,
+  other .. '/pytorch_model.bin: offset 66: pickle:', 'nothing was called')
 
 -- --- a folder in a folder that the shell named ---
 
