@@ -36,17 +36,21 @@ local function save_state(self)
   self.saved = tonumber(C.se_seconds())
 end
 
--- Every fact of the job must be what it was; the message says which is not.
+-- Every fact of the job must be what it was; the message says which are not.
 local function same_job(part, was, now)
-  local keys = {}
+  local differ, keys = {}, {}
   for key in pairs(was) do keys[key] = true end
   for key in pairs(now) do keys[key] = true end
   for key in pairs(keys) do
     if was[key] ~= now[key] then
-      fail.raise('%s was begun with %s=%s, now it is %s: go on with what it was, or begin anew '
-        .. 'with force=true', part, key, tostring(was[key]), tostring(now[key]))
+      differ[#differ + 1] = ('  %s=%s, now it is %s'):format(key, tostring(was[key]),
+        tostring(now[key]))
     end
   end
+  if not differ[1] then return end
+  table.sort(differ)
+  fail.raise('%s was begun with\n%s\ngo on with what it was, or begin anew with force=true', part,
+    table.concat(differ, '\n'))
 end
 
 -- --- opening ---
