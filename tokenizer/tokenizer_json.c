@@ -68,6 +68,8 @@ static se_status read_json(const char *path, size_t flags, json_t **out)
         return s;
     *out = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | flags, &error);
     free(text);
+    if (!*out && !error.text[0]) /* the only failure that jansson does not tell of */
+        return se_fail(SE_ERR_MEMORY, "%s: out of memory", path);
     if (!*out)
         return se_fail(SE_ERR_FORMAT, "%s:%d:%d: not JSON: %s", path, error.line, error.column,
                        error.text);
