@@ -125,9 +125,10 @@ end
 
 -- --- applying ops ---
 
-local ins, outs = ffi.new 'se_tensor *[512]', ffi.new 'se_tensor *[4]'
+local MOST = 512 -- SE_MAX_INPUTS of op.h
+local ins, outs = ffi.new('se_tensor *[?]', MOST), ffi.new 'se_tensor *[4]'
 local attrs = ffi.new 'se_attr[8]'
-local numbers, n_numbers = ffi.new 'se_tensor *[512]', 0
+local numbers, n_numbers = ffi.new('se_tensor *[?]', MOST), 0
 
 local function drop_numbers()
   for i = 0, n_numbers - 1 do free_handle(numbers[i]) end
@@ -272,6 +273,7 @@ end
 -- Applies the op; `tensors` has n entries (nil where one is left out), `values` the attributes by
 -- position, nil for the default. Returns one handle for each output.
 function core.apply(spec, tensors, n, values)
+  if n > MOST then wrong(spec.name, '%d tensors; %d at once are the most', n, MOST) end
   for i = 1, n do ins[i - 1] = input(spec, i, tensors[i]) end
   if spec.signature.attrs[1] then fill_attributes(spec, values) end
   return call(spec, n, tensors)

@@ -149,6 +149,20 @@ function tensor.slice_rows(x, from, n)
   return (x:slice(1, from, from + n))
 end
 
+-- Any number of tensors, one below the other.
+function tensor.join(list)
+  local limit = 256 -- of what one op takes
+  while #list > 1 do
+    local longer = {}
+    for first = 1, #list, limit do
+      local last = math.min(first + limit - 1, #list)
+      longer[#longer + 1] = op.functions.concat({ unpack(list, first, last) }, 1)
+    end
+    list = longer
+  end
+  return list[1]
+end
+
 methods.assign, methods.keep = graph.assign, graph.keep
 for name, f in pairs(op.functions) do
   if not methods[name] then methods[name] = f end

@@ -97,4 +97,7 @@ local empty = check.write(folder .. '/empty.jsonl', '')
 check.fails(function() se.data.pairs { empty, tokenizer = model.tokenizer } end, 'empty.jsonl',
   'no pairs')
 check.fails(function() model.tokenizer:encode 'caf\233' end, 'UTF-8')
+local many = {}
+for i = 1, 600 do many[i] = se.zeros(1) end
+check.fails(function() se.concat(many, 1) end, 'concat: 600 tensors; 512')
 check.done()

@@ -52,6 +52,10 @@ end
 local got = model:encode(texts)
 check.near(got, se.tensor(vectors), 1e-6, 'encode')
 check.same(model:encode(texts, { batch = 3 }), got, 'encode in batches of 3')
+local many = {} -- more batches than an op takes tensors
+for i = 1, 600 do many[i] = texts[1 + i % 2] end
+check.same(model:encode(many, { batch = 1 }):rows(599, 600), model:encode { texts[2], texts[1] },
+  '600 batches')
 
 -- Losses and gradients.
 local g = reference.gradient_batch

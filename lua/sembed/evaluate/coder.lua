@@ -135,7 +135,7 @@ function Coder:encode(texts, side, normalize)
     self.tokens = self.tokens + self:count(list, how)
     self:show()
   end
-  local all = #parts == 1 and parts[1] or tensor.keep(f.concat(parts, 1))
+  local all = #parts == 1 and parts[1] or tensor.keep(tensor.join(parts))
   if not f.all(f.is_finite(all)):item() then
     fail.raise('%s: the model gives vectors that are not finite', self.label)
   end

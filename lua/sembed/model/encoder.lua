@@ -64,8 +64,7 @@ local function encode(self, texts, options)
   local order = by_length(texts)
   local parts, cut = encode_sorted(self, texts, order, options.batch or 64,
     options.length or self.length, normalize)
-  local all = #parts == 1 and parts[1] or f.concat(parts, 1)
-  local x = unsort(all, order)
+  local x = unsort(tensor.join(parts), order)
   tensor.keep(x)
   tensor.eval(x)
   return x, cut
