@@ -3,7 +3,7 @@
 
 local fail = require 'sembed.fail'
 local files = require 'sembed.files'
-local formats = require 'sembed.vectors.formats'
+local npy = require 'sembed.npy'
 local progress = require 'sembed.progress'
 local quantize = require 'sembed.quantize'
 local tokens = require 'sembed.vectors.tokens'
@@ -40,8 +40,7 @@ return function(model, texts, options, cfg)
   end
   local ranges = all(model, texts, options, cfg)
   if cfg.out ~= '-' then
-    files.write(path, formats.npy.head(quantize.form('float32', options.width), { rows = 2 })
-      .. ranges:bytes())
+    files.write(path, npy.head('<f4', 2, options.width) .. ranges:bytes())
   end
   return ranges
 end

@@ -7,6 +7,7 @@
 
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
+local npy = require 'sembed.npy'
 
 local formats = {}
 
@@ -17,15 +18,9 @@ local function nothing() return '' end
 
 formats.raw = { head = nothing, body = as_is, streams = true }
 
--- --- numpy's .npy, version 1.0 ---
+-- --- numpy's .npy ---
 
-local NPY = 128 -- bytes of the head, a multiple of 64 as the format asks
-
-local function npy_head(form, shape)
-  local text = ("{'descr': '%s', 'fortran_order': False, 'shape': (%.0f, %d), }"):format(form.numpy,
-    shape.rows, form.columns)
-  return '\147NUMPY\1\0' .. string.char(NPY - 10, 0) .. text .. (' '):rep(NPY - 11 - #text) .. '\n'
-end
+local function npy_head(form, shape) return npy.head(form.numpy, shape.rows, form.columns) end
 
 formats.npy = { head = npy_head, body = as_is }
 
