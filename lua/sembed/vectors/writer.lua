@@ -114,7 +114,8 @@ local function look(self, resume, force)
   end
 end
 
-local function stream(self)
+local function stream(self, resume)
+  if resume == 'auto' then fail.raise('%s: only a file can be gone on with', self.path) end
   if not self.format.streams then
     fail.raise('%s: this format needs a file; jsonl and raw can be written there', self.path)
   end
@@ -140,7 +141,9 @@ local function create(options)
   end
   self.ragged_starts = self.ragged and self.format.starts or false
   if files.is_folder(path) then fail.raise('%s is a folder: a file is wanted', path) end
-  if path == '-' or (files.exists(path) and not files.is_file(path)) then return stream(self) end
+  if path == '-' or (files.exists(path) and not files.is_file(path)) then
+    return (stream(self, options.resume))
+  end
   local found = look(self, options.resume or '', options.force)
   if found == true then
     files.remove(self.part .. '.json') -- left by a stop at the very end
