@@ -60,9 +60,20 @@ function json.parse(text, source)
   return take(box[0])
 end
 
-function json.load(path)
+local function kind_of(value)
+  if value == json.null then return 'null' end
+  if type(value) ~= 'table' then return 'a ' .. type(value) end
+  return getmetatable(value) == Array and 'a list' or 'an object'
+end
+
+-- The value of a file; `kind`, where it is given, is what it has to be: 'an object' or 'a list'.
+function json.load(path, kind)
   core.check(C.se_json_load(path, box))
-  return take(box[0])
+  local value = take(box[0])
+  if kind and kind_of(value) ~= kind then
+    fail.raise('%s: it holds %s; %s is wanted', path, kind_of(value), kind)
+  end
+  return value
 end
 
 -- --- writing ---

@@ -9,15 +9,15 @@ local safetensors = require 'sembed.safetensors'
 
 local folder = {}
 
-local function load_if_there(path)
-  if files.exists(path) then return json.load(path) end
+local function load_if_there(path, kind)
+  if files.exists(path) then return json.load(path, kind or 'an object') end
 end
 
 -- --- reading ---
 
 -- modules.json names classes by full path, of several versions of the library; the last word tells.
 local function modules_of(path)
-  local list, found = load_if_there(path .. '/modules.json'), {}
+  local list, found = load_if_there(path .. '/modules.json', 'a list'), {}
   if not list then return { Transformer = '', Pooling = false, Normalize = false } end
   for _, m in ipairs(list) do
     local kind = (m.type or ''):match '([^.]+)$' or '?'
@@ -78,7 +78,7 @@ function folder.open(path, prefix)
   local modules = modules_of(path)
   local at = (modules.Transformer or '') == '' and path or path .. '/' .. modules.Transformer
   check_pooling(path, modules)
-  local config = json.load(at .. '/config.json')
+  local config = json.load(at .. '/config.json', 'an object')
   if config.model_type and config.model_type ~= prefix then
     fail.raise('%s/config.json: model_type is "%s"; "%s" is wanted', at, config.model_type, prefix)
   end

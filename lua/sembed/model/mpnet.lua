@@ -9,6 +9,7 @@
 local encoder = require 'sembed.model.encoder'
 local fail = require 'sembed.fail'
 local folder_io = require 'sembed.model.folder'
+local json = require 'sembed.json'
 local nn = require 'sembed.nn'
 local op = require 'sembed.op'
 local tensor = require 'sembed.tensor'
@@ -132,10 +133,27 @@ local function check_config(c, where)
   end
   must('model_type', 'mpnet')
   must('hidden_act', 'gelu')
-  for _, key in ipairs { 'vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention_heads',
-    'intermediate_size', 'max_position_embeddings', 'layer_norm_eps' } do
-    if type(c[key]) ~= 'number' then fail.raise('%s: "%s" is missing', where, key) end
+  local function number(key, low, high, whole, optional)
+    local x = c[key]
+    if optional and (x == nil or x == json.null) then
+      c[key] = nil
+      return
+    end
+    if x == nil then fail.raise('%s: "%s" is missing', where, key) end
+    if type(x) ~= 'number' or not (x >= low and x <= high) or (whole and x % 1 ~= 0) then
+      fail.raise('%s: "%s" is %s; %s from %s to %s is wanted', where, key, tostring(x),
+        whole and 'an integer' or 'a number', low, high)
+    end
   end
+  for _, key in ipairs { 'vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention_heads',
+    'intermediate_size', 'max_position_embeddings' } do
+    number(key, key == 'max_position_embeddings' and 3 or 1, 2 ^ 31 - 1, true)
+  end
+  number('layer_norm_eps', 1e-30, 1)
+  number('pad_token_id', 0, c.vocab_size - 1, true, true)
+  number('relative_attention_num_buckets', 4, 2 ^ 20, true, true)
+  number('hidden_dropout_prob', 0, 0.99, false, true)
+  number('attention_probs_dropout_prob', 0, 0.99, false, true)
   if c.hidden_size % c.num_attention_heads ~= 0 then
     fail.raise('%s: hidden size %d does not divide by %d heads', where, c.hidden_size,
       c.num_attention_heads)
