@@ -112,9 +112,9 @@ SE_API se_status se_tokenizer_decode(const se_tokenizer *t, const int32_t *ids, 
  * model_max_length; 0 keeps what was loaded. */
 SE_API se_status se_tokenizer_save(const se_tokenizer *t, const char *folder,
                                    int32_t max_seq_length);
-/* sembed-cdef-end */
 
 /* How many bytes from the first one on are UTF-8: `bytes` where all of them are. */
-size_t se_utf8_valid(const char *text, size_t bytes);
+SE_API size_t se_utf8_valid(const char *text, size_t bytes);
+/* sembed-cdef-end */
 
 #endif

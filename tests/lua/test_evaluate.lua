@@ -91,6 +91,7 @@ local plain = task('sts', file('plain.tsv', rows)).pearson_cosine
 local forms = {
   { 'sentence1\tsentence2\tscore\n' .. rows },
   { 'text1\ttext2\tscore\r\n' .. rows:gsub('\n', '\r\n') .. '\r\n' },
+  { '\239\187\191sentence1\tsentence2\tscore\n' .. rows },
   { 'u\tv\tw\n' .. rows, { 'u', 'v', 'w' } },
   { 'w\tu\tv\n' .. rows:gsub('(.-)\t(.-)\t(.-)\n', '%3\t%1\t%2\n'), { 'u', 'v', 'w' } },
   { rows:gsub('(.-)\t(.-)\t(.-)\n', '%3\t%1\t%2\n'), { '2', '3', '1' } },
@@ -126,8 +127,12 @@ end
 wrong('sts', '', {}, 'wrong.tsv: no pairs')
 wrong('sts', 'a\tb\t1\na\tb\n', {}, 'wrong.tsv:2: 2 columns, at least 3')
 wrong('sts', 'a\tb\t1\na\tb\tc\n', {}, 'wrong.tsv:2: the score "c" is no number')
+wrong('sts', 'a\tb\t1\ncaf\233\tb\t1\n', {}, 'wrong.tsv:2: not UTF-8: byte 0xE9 at offset 3')
+wrong('pairs', '["caf\233", "b"]', {}, 'wrong.jsonl:1', 'UTF-8')
 wrong('sts', 'a\tb\tnan\n', {}, 'wrong.tsv:1: the score "nan"')
 wrong('sts', 'u\tv\n', { columns = { 'u', 'v', 'w' } }, 'wrong.tsv:1: no column "w"', '"u", "v"')
+wrong('sts', 'u\tv\tw\na\tb\t1\n', {}, 'wrong.tsv:1: the score "w"', 'columns=A,B,SCORE')
+check.fails(function() se.evaluate.sts(model, file('a.csv', rows)) end, 'a.csv: csv is not')
 wrong('sts', 'u\tv\n', { columns = { 'u', 'v' } }, 'columns=u,v: 3 are wanted')
 wrong('sts', 'u\tv\n', { columns = { '0', '1', '2' } }, 'columns count from 1')
 wrong('sts', '{"a":1}\n', {}, 'wrong.jsonl:1: no names', '"a"')

@@ -73,7 +73,8 @@ function Coder.new(model, options, task, source)
     model = model, options = options, label = task .. ' ' .. source.name,
     source = source, batch = count(options, 'batch', 1) or 64,
     length = count(options, 'length', 2), dims = count(options, 'dims', 1), prompts = prompts,
-    texts = 0, waiting = 0, tokens = 0, cut = 0, spent = 0, started = seconds(), used = {},
+    texts = 0, waiting = 0, done = 0, tokens = 0, cut = 0, spent = 0, started = seconds(),
+    used = {},
   }, Coder)
 end
 
@@ -86,6 +87,8 @@ function Coder:left()
   if self.source.read then read, size = self.source.read() end
   if read == 0 or size == 0 or (self.options.limit or 0) > 0 then return '' end
   local done = read / size * self.texts / (self.texts + self.waiting)
+  done = math.max(self.done, done) -- files are read ahead, in pieces
+  self.done = done
   local spent = seconds() - self.started
   return (', %d %%, %s left'):format(100 * done, progress.clock(spent * (1 / done - 1)))
 end

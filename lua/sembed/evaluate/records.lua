@@ -6,6 +6,7 @@
 -- A source's kind is told by its name (.tsv, .jsonl, .json), else by its first character: "{" or
 -- "[" is JSON. `place` is "FILE:LINE" for messages. From TSV a record is a list of strings.
 
+local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local json = require 'sembed.json'
 local lines = require 'sembed.data.lines'
@@ -18,9 +19,17 @@ function records.split(line)
   return list
 end
 
+local function check_text(line, place)
+  local good = tonumber(core.C.se_utf8_valid(line, #line))
+  if good < #line then
+    fail.raise('%s: not UTF-8: byte 0x%02X at offset %d', place, line:byte(good + 1), good)
+  end
+end
+
 local function kind_of(name, line)
   local plain = name:gsub('%.gz$', ''):gsub('%.zst$', '')
   if plain:match '%.tsv$' then return 'tsv' end
+  fail.unless(not plain:match '%.csv$', '%s: csv is not read here: tsv and JSON lines are', name)
   if plain:match '%.jsonl?$' or line:match '^%s*[%[{]' then return 'json' end
   return 'tsv'
 end
@@ -35,9 +44,11 @@ function records.of(source)
     repeat
       line, number = next_line()
       if not line then return nil end
-    until line:match '%S'
+      if number == 1 then line = line:gsub('^\239\187\191', '') end -- a byte order mark
+    until line ~= ''
     local place = ('%s:%d'):format(source.name, number)
     if not kind then kind = kind_of(source.name, line) end
+    check_text(line, place)
     if kind == 'tsv' then return records.split(line), place, kind end
     local record = json.parse(line, place)
     fail.unless(type(record) == 'table' and record ~= json.null,

@@ -20,10 +20,12 @@ local BLOCK = 512 -- pairs
 local USUAL = { { 'text1', 'text2', 'score' }, { 'sentence1', 'sentence2', 'score' },
   { 'sentence1', 'sentence2', 'similarity_score' } }
 
-local function score_of(value, place)
+local function score_of(value, place, kind)
   local score = tonumber(value)
   if not score or score ~= score or math.abs(score) == math.huge then
-    fail.raise('%s: the score "%s" is no number', place, tostring(value))
+    local header = kind == 'tsv' and place:match ':1$'
+    fail.raise('%s: the score "%s" is no number%s', place, tostring(value),
+      header and '; where the first line is a header, columns=A,B,SCORE names what to read' or '')
   end
   return score
 end
@@ -66,7 +68,7 @@ return function(model, path, options)
     if values then
       first[#first + 1] = columns.text(values[1], place)
       second[#second + 1] = columns.text(values[2], place)
-      scores[#scores + 1] = score_of(values[3], place)
+      scores[#scores + 1] = score_of(values[3], place, kind)
       if #first == BLOCK then
         compare(coder, first, second, seen)
         first, second = {}, {}
