@@ -80,11 +80,63 @@ local share, used = se.evaluate.one_of(model:encode(a), model:encode(b), 20)
 check.equal(share, expected.pairs.accuracy, 'one_of')
 check.equal(used, 120, 'one_of, used')
 
+-- Ranks among all pairs in tiles, next to counting one by one: small integers, many equal scores.
+local function digits(rows, seed)
+  local list, state = {}, seed
+  for i = 1, rows do
+    list[i] = {}
+    for j = 1, 3 do
+      state = (state * 1103515245 + 12345) % 2 ^ 31
+      list[i][j] = math.floor(state / 65536) % 4
+    end
+  end
+  return se.tensor(list)
+end
+local one_side, other_side = digits(50, 1), digits(50, 2)
+local scores = one_side:matmul(other_side:t()):totable()
+for _, size in ipairs { 7, 25, 50 } do
+  local parts_a, parts_b = {}, {}
+  for first = 1, 50, size do
+    local last = math.min(first + size - 1, 50)
+    parts_a[#parts_a + 1], parts_b[#parts_b + 1] = one_side:rows(first, last),
+      other_side:rows(first, last)
+  end
+  local ranks = require 'sembed.evaluate.pairs'.ranks_among_all(parts_a, parts_b)
+  check.equal(#ranks, 50, 'ranks')
+  for i, row in ipairs(scores) do
+    local rank = 1
+    for j, score in ipairs(row) do
+      if score > row[i] or (score == row[i] and j < i) then rank = rank + 1 end
+    end
+    check.equal(ranks[i], rank, ('tiles of %d, rank %d'):format(size, i))
+  end
+end
+
 -- --- forms of files ---
 
 local folder = check.folder()
 local function file(name, text) return check.write(folder .. '/' .. name, text) end
 local function task(name, path, options) return se.evaluate[name](model, path, options).metrics end
+
+-- Longer than what is encoded at once: the same lines again and again give the same numbers.
+local function repeated(name, lines, times)
+  local text = {}
+  for line in se.data.lines(data .. '/' .. name) do
+    text[#text + 1] = line .. '\n'
+    if #text == lines then break end
+  end
+  return file('long_' .. name, table.concat(text):rep(times))
+end
+for name, value in pairs(task('sts', repeated('sts.tsv', 60, 10))) do
+  check.near(value, sts.metrics[name], 1e-12, '600 pairs, ' .. name)
+end
+for name, value in pairs(task('triplets', repeated('triplets.jsonl', 50, 9))) do
+  check.near(value, triplets.metrics[name], 1e-12, '450 triplets, ' .. name)
+end
+local long = repeated('pairs.jsonl', 120, 5)
+for name, value in pairs(task('pairs', long, { block = 20 })) do
+  check.near(value, found.metrics[name], 1e-12, '600 pairs in blocks, ' .. name)
+end
 
 local rows = 'a b\tc\t1\nx\ty z\t0.5\nhi you\tyou\t3\n'
 local plain = task('sts', file('plain.tsv', rows)).pearson_cosine

@@ -78,6 +78,13 @@ os.execute(('gzip %s/corpus.jsonl %s/qrels/test.tsv'):format(packed, packed))
 local again = se.evaluate.retrieval(model, packed)
 check.equal(again.metrics['mrr@10'], small.metrics['mrr@10'], 'gzip, and no header')
 
+local many = {}
+for i = 1, 1030 do many[i] = ('{"_id":"%d","text":"number %d"}\n'):format(i, i) end
+many[1029] = '{"_id":"b","text":"one"}\n'
+local long = se.evaluate.retrieval(model, folder_of(table.concat(many), texts, qrels))
+check.equal(long.metrics['ndcg@1'], 1, 'found behind the first block')
+check.equal(long.documents, 1030, 'documents')
+
 -- --- mistakes ---
 
 local function wrong(folder, split, ...)
