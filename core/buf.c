@@ -51,10 +51,17 @@ se_buf *se_buf_ref(se_buf *b)
     return b;
 }
 
+static void drop_packed(se_buf *b)
+{
+    se_counted_free(b->packed, b->packed_bytes);
+    b->packed = NULL;
+}
+
 void se_buf_unref(se_buf *b)
 {
     if (!b || atomic_fetch_sub(&b->refs, 1) != 1)
         return;
+    drop_packed(b);
     if (b->writable) {
         pthread_mutex_lock(&lock);
         if (b->prev)
@@ -69,6 +76,29 @@ void se_buf_unref(se_buf *b)
         b->release(b->owner);
     }
     free(b);
+}
+
+void *se_buf_packed(se_buf *b, int kind, size_t bytes, bool *fresh)
+{
+    enum { WISHES = 3 };
+    *fresh = false;
+    if (b->packed && b->packed_kind == kind && b->packed_bytes == bytes)
+        return b->packed;
+    if (b->rewritten || ++b->packed_wishes < WISHES)
+        return NULL;
+    drop_packed(b);
+    b->packed_wishes = 0; /* where memory is short, asking each time would take time */
+    b->packed = se_counted_alloc(bytes);
+    b->packed_bytes = bytes;
+    b->packed_kind = kind;
+    *fresh = b->packed != NULL;
+    return b->packed;
+}
+
+void se_buf_rewritten(se_buf *b)
+{
+    drop_packed(b);
+    b->rewritten = true;
 }
 
 void se_buf_name_largest(void)

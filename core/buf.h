@@ -16,6 +16,10 @@ typedef struct se_buf {
     int line;
     se_type type;
     struct se_buf *prev, *next;
+    void *packed; /* the data in another order, see se_buf_packed; NULL: not there */
+    size_t packed_bytes;
+    int packed_kind, packed_wishes;
+    bool rewritten;
 } se_buf;
 
 /* Owned memory, not cleared; one reference. NULL with SE_ERR_MEMORY's message. */
@@ -26,6 +30,16 @@ se_buf *se_buf_foreign(const void *data, size_t bytes, void (*release)(void *own
 
 se_buf *se_buf_ref(se_buf *b);
 void se_buf_unref(se_buf *b); /* NULL is allowed */
+
+/* Memory for a copy of the data in the order that kernels like best. Only data that is asked for
+ * again and again (the third time on) and was never written over gets one: weights that are used,
+ * not weights that are trained. NULL: there is none, or no memory for it; then do without. `kind`
+ * tells orders apart; *fresh is set when the caller has to fill the memory. It goes with the
+ * buffer. */
+void *se_buf_packed(se_buf *b, int kind, size_t bytes, bool *fresh);
+
+/* The data was written over. */
+void se_buf_rewritten(se_buf *b);
 
 /* Appends the five largest owned buffers to this thread's message ("largest: f32[..] op file:line,
  * ..."). */

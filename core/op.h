@@ -53,6 +53,8 @@ typedef struct se_shape {
 typedef struct se_task {
     int n_in, n_out;
     const se_type *in_type, *out_type;
+    struct se_buf *const
+        *leaf;             /* the buffers of inputs that were there before the plan, else NULL */
     const void *const *in; /* contiguous, row-major; NULL for an optional tensor left out */
     void *const *out;
     const se_attr *attr;

@@ -53,6 +53,7 @@ typedef struct job {
     se_task task;
     se_type in_type[SE_MAX_INPUTS];
     const void *in[SE_MAX_INPUTS];
+    se_buf *leaf[SE_MAX_INPUTS];
     void *out[SE_MAX_OUTPUTS];
 } job;
 
@@ -63,6 +64,8 @@ static void prepare(const se_plan *p, const se_step *s, job *j)
         bool given = n->in[i].node != NULL;
         j->in_type[i] = given ? n->in[i].node->type[n->in[i].out] : (se_type){.dtype = SE_NONE};
         j->in[i] = given ? address(p, se_plan_value(p, n->in[i])) : NULL;
+        bool there = given && !p->step[n->in[i].node->slot].run;
+        j->leaf[i] = there ? n->in[i].node->buf[n->in[i].out] : NULL;
     }
     for (int i = 0; i < n->n_out; i++)
         j->out[i] = address(p, s->value + i);
@@ -71,6 +74,7 @@ static void prepare(const se_plan *p, const se_step *s, job *j)
                         .in_type = j->in_type,
                         .out_type = n->type,
                         .in = j->in,
+                        .leaf = j->leaf,
                         .out = j->out,
                         .attr = n->attr,
                         .scratch = s->scratch >= 0 ? arena + s->scratch : NULL,

@@ -465,6 +465,7 @@ void se_plan_commit(se_plan *p, se_node **leaf)
         se_node *old = a->target_old.node, *value = a->value.node;
         bool over = p->step[value->slot].commit && !old->op && old->buf[0] == buf;
         if (over) {
+            se_buf_rewritten(buf);
             leaf[i]->buf[0] = buf; /* the old leaf's reference moves */
             old->buf[0] = NULL;
             old->overwritten_file = a->file;

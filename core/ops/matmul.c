@@ -1,7 +1,9 @@
 /* Matrix products. All of them go through core/kernels/gemm.c. */
 #include "op.h"
 
+#include "buf.h"
 #include "kernels/gemm.h"
+#include "kernels/isa.h"
 
 #include <string.h>
 
@@ -245,13 +247,28 @@ static se_status linear_shape(const se_shape *s)
     return SE_OK;
 }
 
+/* Weights packed for the kernels, where rows are so few that packing on the way would show. */
+static const void *panels_of(se_buf *w, const void *data, int64_t m, int64_t n, int64_t k)
+{
+    enum { FEW_ROWS = 512 };
+    int64_t bytes = se_gemm_panels_bytes(n, k);
+    bool fresh;
+    if (!w || bytes == 0 || (m > FEW_ROWS && !w->packed))
+        return NULL;
+    void *panels = se_buf_packed(w, se_isa_level(), (size_t)bytes, &fresh);
+    if (fresh)
+        se_gemm_pack(n, k, data, panels);
+    return panels;
+}
+
 static void linear_cpu(const se_task *t, int64_t lo, int64_t hi)
 {
     const se_type *w = &t->in_type[1];
     (void)lo;
     (void)hi;
-    se_gemm_linear(se_type_rows(&t->in_type[0]), w->dim[0], w->dim[1], t->in[0], t->in[1], NULL,
-                   t->in[2], t->out[0]);
+    int64_t m = se_type_rows(&t->in_type[0]), n = w->dim[0], k = w->dim[1];
+    const void *panels = t->leaf ? panels_of(t->leaf[1], t->in[1], m, n, k) : NULL;
+    se_gemm_linear(m, n, k, t->in[0], t->in[1], panels, t->in[2], t->out[0]);
 }
 
 static void linear_grad(se_build *b, const se_rule *g)
