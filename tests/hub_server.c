@@ -41,7 +41,8 @@ typedef struct content {
 
 typedef struct request {
     int fd;
-    bool far; /* came to the second port */
+    bool far;  /* came to the second port */
+    bool head; /* HEAD, not GET */
     char path[512], model[64], file[128], token[128], if_range[128];
     long long from; /* of Range; -1: none */
 } request;
@@ -165,8 +166,11 @@ static void send_content(const request *r, content c)
     if (strcmp(m, "longer") == 0 && c.lfs)
         end = c.bytes += 10;
     answer(r, from ? "206 Partial Content" : "200 OK",
-           "Content-Length: %zu\r\nETag: %s\r\nContent-Range: bytes %zu-%zu/%zu\r\n",
+           "Content-Length: %zu\r\nETag: %s\r\nX-Repo-Commit: " COMMIT
+           "\r\nContent-Range: bytes %zu-%zu/%zu\r\n",
            c.bytes - from, etag, from + (strcmp(m, "badrange") == 0 && from), c.bytes - 1, c.bytes);
+    if (r->head)
+        return;
     if (c.lfs && (strcmp(m, "cut") == 0 || strcmp(m, "badrange") == 0) && before < 3)
         end = from + (c.bytes - from) / 2;
     if (c.lfs && strcmp(m, "norange") == 0 && before < 1)
@@ -181,7 +185,7 @@ static void send_content(const request *r, content c)
     }
     put(r->fd, c.data + from, end - from);
     if (stalls)
-        sleep_ms(4000);
+        sleep_ms(20000);
 }
 
 /* Faults: private (a token is needed), flaky (500, 503, then right), cut (closes early, three
@@ -206,7 +210,7 @@ static void serve_file(const request *r)
         answer(
             r, "302 Found",
             "Location: http://127.0.0.1:%d/far%s\r\nX-Linked-ETag: \"%s\"\r\nX-Linked-Size: %zu\r\n"
-            "ETag: \"%s\"\r\nContent-Length: 5\r\n\r\nFound",
+            "ETag: \"%s\"\r\nX-Repo-Commit: " COMMIT "\r\nContent-Length: 0\r\n",
             far_port, r->path, hash_of(&c, hash), c.bytes, COMMIT);
     else
         send_content(r, c);
@@ -240,7 +244,9 @@ static void serve_list(const request *r)
 {
     static const size_t N = sizeof FILES / sizeof *FILES;
     char text[16384];
-    size_t n = (size_t)snprintf(text, sizeof text, "{\"sha\": \"" COMMIT "\", \"siblings\": [");
+    size_t n = (size_t)snprintf(text, sizeof text,
+                                "{\"id\": \"test/%s\", \"sha\": \"" COMMIT "\", \"siblings\": [",
+                                r->model);
     const char *const *files = is_tiny(r->model) ? TINY_FILES : FILES;
     for (size_t i = 0; i < (is_tiny(r->model) ? sizeof TINY_FILES / sizeof *TINY_FILES : N); i++) {
         const char *end = strrchr(files[i], '.');
@@ -254,16 +260,18 @@ static void serve_list(const request *r)
         n += add_file(text + n, sizeof text - n, r->model, "1_Pooling/../../../../config.json");
     n = n - 1 + (size_t)snprintf(text + n - 1, sizeof text - n, "]}");
     answer(r, "200 OK", "Content-Length: %zu\r\nContent-Type: application/json\r\n", n);
-    put(r->fd, text, n);
+    if (!r->head)
+        put(r->fd, text, n);
 }
 
-/* /api/models/test/MODEL/revision/main?blobs=true, /test/MODEL/resolve/COMMIT/FILE */
+/* /api/models/test/MODEL/revision/main, /test/MODEL/resolve/COMMIT/FILE */
 static bool route(request *r)
 {
     const char *p = r->path + (strncmp(r->path, "/far", 4) == 0 ? 4 : 0);
-    if (sscanf(p, "/api/models/test/%63[^/]/revision/main?blobs=true", r->model) == 1)
+    if (sscanf(p, "/api/models/test/%63[^/]/revision/main", r->model) == 1)
         return true;
-    return sscanf(p, "/test/%63[^/]/resolve/" COMMIT "/%127s", r->model, r->file) == 2;
+    return sscanf(p, "/test/%63[^/]/resolve/" COMMIT "/%127s", r->model, r->file) == 2 ||
+           sscanf(p, "/test/%63[^/]/resolve/main/%127s", r->model, r->file) == 2;
 }
 
 static void serve(request *r)
@@ -328,7 +336,8 @@ static void *connection(void *arg)
         text[n] = 0;
     }
     r->from = -1;
-    if (sscanf(text, "GET %511s", r->path) == 1) {
+    r->head = strncmp(text, "HEAD ", 5) == 0;
+    if (sscanf(text, "GET %511s", r->path) == 1 || sscanf(text, "HEAD %511s", r->path) == 1) {
         char *save, *line = strtok_r(text, "\r\n", &save);
         while ((line = strtok_r(NULL, "\r\n", &save)))
             header(r, line);

@@ -65,28 +65,33 @@ static void block_sha256(uint32_t *h, const uint8_t *p)
         0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
         0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
         0xc67178f2};
-    uint32_t w[64], x[8];
-    memcpy(x, h, sizeof x);
+    uint32_t w[64];
     for (int t = 0; t < 64; t++) {
         if (t < 16) {
             w[t] = word(p + 4 * t);
             continue;
         }
-        uint32_t a = w[t - 15], b = w[t - 2];
-        w[t] = (right(b, 17) ^ right(b, 19) ^ b >> 10) + w[t - 7] +
-               (right(a, 7) ^ right(a, 18) ^ a >> 3) + w[t - 16];
+        uint32_t x = w[t - 15], y = w[t - 2];
+        w[t] = (right(y, 17) ^ right(y, 19) ^ y >> 10) + w[t - 7] +
+               (right(x, 7) ^ right(x, 18) ^ x >> 3) + w[t - 16];
     }
+    uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f = h[5], g = h[6], last = h[7];
     for (int t = 0; t < 64; t++) {
-        uint32_t t1 = x[7] + (right(x[4], 6) ^ right(x[4], 11) ^ right(x[4], 25)) +
-                      ((x[4] & x[5]) ^ (~x[4] & x[6])) + K[t] + w[t];
-        uint32_t t2 = (right(x[0], 2) ^ right(x[0], 13) ^ right(x[0], 22)) +
-                      ((x[0] & x[1]) ^ (x[0] & x[2]) ^ (x[1] & x[2]));
-        memmove(x + 1, x, 7 * sizeof *x);
-        x[4] += t1;
-        x[0] = t1 + t2;
+        uint32_t t1 =
+            last + (right(e, 6) ^ right(e, 11) ^ right(e, 25)) + ((e & f) ^ (~e & g)) + K[t] + w[t];
+        uint32_t t2 = (right(a, 2) ^ right(a, 13) ^ right(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+        last = g;
+        g = f;
+        f = e;
+        e = d + t1;
+        d = c;
+        c = b;
+        b = a;
+        a = t1 + t2;
     }
+    const uint32_t more[8] = {a, b, c, d, e, f, g, last};
     for (int i = 0; i < 8; i++)
-        h[i] += x[i];
+        h[i] += more[i];
 }
 
 void se_sha_start(se_sha *s, se_sha_kind kind)

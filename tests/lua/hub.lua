@@ -155,10 +155,18 @@ check.ok(output:find('the hub cannot be reached', 1, true) and output:find(folde
 fresh()
 refuses('test/tiny', 'hf:test/tiny: http://127.0.0.1:1/api', 'HF_ENDPOINT=http://127.0.0.1:1')
 
+-- --- without libcurl ---
+
+for _, name in ipairs { 'libcurl.so.4', 'libcurl-gnutls.so.4' } do
+  check.write(work .. '/' .. name, 'not a library, so that none is found')
+end
+refuses('test/tiny', 'downloads need libcurl, which is not there: install it (Debian: apt install '
+  .. 'libcurl4). ', 'LD_LIBRARY_PATH=' .. work)
+
 -- --- faults on the way ---
 
-local function right(model)
-  gets(model)
+local function right(model, variables)
+  gets(model, variables)
   local blob = lines(('sha256sum %s/model.safetensors'):format(folder_of(model)))[1]:sub(1, 64)
   local link = lines(('readlink %s/model.safetensors'):format(folder_of(model)))[1]
   check.equal(link, '../../blobs/' .. blob, model .. ': the content has its checksum')
