@@ -179,8 +179,9 @@ static void send_content(const request *r, content c)
     if (stalls)
         end = from + 1000;
     if (c.lfs && strcmp(m, "drip") == 0) {
-        for (size_t at = from; at < end; at += 5000, sleep_ms(20))
-            put(r->fd, c.data + at, end - at < 5000 ? end - at : 5000);
+        size_t drop = before ? 5000 : 500;
+        for (size_t at = from; at < end; at += drop, sleep_ms(20))
+            put(r->fd, c.data + at, end - at < drop ? end - at : drop);
         return;
     }
     put(r->fd, c.data + from, end - from);
@@ -190,10 +191,10 @@ static void send_content(const request *r, content c)
 
 /* Faults: private (a token is needed), flaky (500, 503, then right), cut (closes early, three
  * times), norange (closes early, knows no ranges), badrange (sends another range than it was asked
- * for), wrong, wrongonce (another content), longer (than announced), slow (stalls once), drip (300
- * KB in 1.2 seconds), gone (files are listed and not there), circle (redirects for ever), noblobs
- * (no checksums in the list), nohash (none at all), evil (names that lead out), bin (no
- * safetensors), none (no weights), down (500 always). */
+ * for), wrong, wrongonce (another content), longer (than announced), slow (stalls once), drip (a
+ * body of 12 seconds, later of 1.2), gone (files are listed and not there), circle (redirects for
+ * ever), noblobs (no checksums in the list), nohash (none at all), evil (names that lead out), bin
+ * (no safetensors), none (no weights), down (500 always). */
 static void serve_file(const request *r)
 {
     content c;

@@ -207,7 +207,7 @@ typedef struct lies {
     uint32_t disk, crc;
 } lies;
 
-static char archive[1 << 16];
+static char archive[4 << 20];
 static size_t archive_bytes;
 
 static void add(uint64_t x, int bytes)
@@ -360,6 +360,25 @@ static void test_pickle(void **state)
     PICKLE_REFUSED("\x80\2}K\1" TWO "s.", "a name that is an integer");
     PICKLE_REFUSED("\x80\2}X\3\0\0\0a\0b" TWO "s.", "expected a text without 0 bytes");
     PICKLE_REFUSED(HEAD TWO "X\1\0\0\0a" TWO TAIL, "two tensors are called 'a'");
+}
+
+/* A pickle whose values would take much more memory than it has bytes. */
+static void test_pickle_bomb(void **state)
+{
+    (void)state;
+    enum { N = 3000000 };
+    char *text = malloc(N);
+    memset(text, ')', N);
+    memcpy(text, "\x80\2", 2);
+    put_pickle(text, N);
+    refused("pickle: more than 2000000 values");
+    memset(text + 2, 'N', N - 2);
+    memset(text + 2, '(', N / 2);
+    put_pickle(text, N);
+    refused("the pickle is cut off");
+    free(text);
+    put_archive((part[]){{"m/data.pkl", "", 0}}, 1, (lies){0});
+    refused("0 bytes left, the opcode needs 1: the pickle is cut off");
 }
 
 #define VIEW_REFUSED(offset, shape, stride, message)                                               \
@@ -588,10 +607,15 @@ static int finish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_list),
-        cmocka_unit_test(test_other_files),  cmocka_unit_test(test_pickle),
-        cmocka_unit_test(test_views),        cmocka_unit_test(test_archives),
-        cmocka_unit_test(test_zip64),        cmocka_unit_test(test_cut_at_every_byte),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_pickle),
+        cmocka_unit_test(test_pickle_bomb),
+        cmocka_unit_test(test_views),
+        cmocka_unit_test(test_archives),
+        cmocka_unit_test(test_zip64),
+        cmocka_unit_test(test_cut_at_every_byte),
         cmocka_unit_test(test_flipped_bits),
     };
     return cmocka_run_group_tests(tests, start, finish);

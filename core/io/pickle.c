@@ -23,8 +23,11 @@ typedef struct machine {
     list stack, memo;
     size_t *mark, n_marks, marks_room; /* heights of the stack */
     value *all;
+    size_t n_values; /* in all */
     value *result;
 } machine;
+
+static const size_t MAX_VALUES = 2000000; /* a tensor takes about 15; these take 180 MB */
 
 /* What every refusal begins with: file, and offset of the opcode that is to blame. */
 #define BAD(m, format, ...)                                                                        \
@@ -53,6 +56,7 @@ static value *new_value(machine *m, kind k)
     v->kind = k;
     v->next = m->all;
     m->all = v;
+    m->n_values++;
     return v;
 }
 
@@ -503,7 +507,7 @@ static se_status run(machine *m)
     while (s == SE_OK && !m->result) {
         bool known;
         m->opcode_at = m->at;
-        s = need(m, 1);
+        s = m->n_values > MAX_VALUES ? BAD(m, "more than %zu values", MAX_VALUES) : need(m, 1);
         if (s != SE_OK)
             break;
         int c = (unsigned char)m->data[m->at++];

@@ -3,6 +3,7 @@
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local files = require 'sembed.files'
+local progress = require 'sembed.progress'
 
 local C = core.C
 local http = {
@@ -72,8 +73,9 @@ end
 local function passes(code) return code ~= 408 and code ~= 429 and code < 500 end
 
 -- The answer of `url`: { code, body, headers, linked }. options: token, path (a file that the body
--- goes into, behind what it holds), etag (of that), most (bytes), progress(bytes). Lost
--- connections, busy and failing servers are tried again; nil and why when that was in vain, too.
+-- goes into, behind what it holds), etag (of that), most (bytes), progress(bytes), tries
+-- (http.tries). Lost connections, busy and failing servers are tried again; nil and why when that
+-- was in vain, too.
 function http.get(url, options)
   local try, best = 0, options.path and files.size(options.path) or 0
   while true do
@@ -82,10 +84,12 @@ function http.get(url, options)
     local size = options.path and files.size(options.path) or 0
     try, best = size > best and 1 or try + 1, math.max(best, size)
     why = why or ('%s: the server answers %d'):format(url, r.code)
-    if try >= http.tries then return nil, why end
+    if try >= (options.tries or http.tries) then return nil, why end
     local pause = http.backoff * 2 ^ (try - 1)
     local wished = r and tonumber(r.headers['retry-after']) or 0
-    core.check(C.se_wait(math.min(math.max(pause, wished), LONGEST_PAUSE)))
+    pause = math.min(math.max(pause, wished), LONGEST_PAUSE)
+    progress.on_terminal('%s: trying again in %.0f s', why, pause)
+    core.check(C.se_wait(pause))
   end
 end
 

@@ -152,11 +152,11 @@ local function read_file(model, entry)
   return file
 end
 
--- commit, files of the revision; nil and why where the hub cannot be reached.
-local function ask(model)
+-- commit, files of the revision; nil and why where the hub cannot be reached in so many tries.
+local function ask(model, tries)
   local url = ('%s/api/models/%s/revision/%s?blobs=true'):format(endpoint(), model.repo,
     (model.revision:gsub('/', '%%2F')))
-  local r, why = http.get(url, { token = setting 'HF_TOKEN' })
+  local r, why = http.get(url, { token = setting 'HF_TOKEN', tries = tries })
   if not r then return nil, why end
   if r.code ~= 200 then refused(model, r, 'such model or revision') end
   local info = json.parse(r.body, url)
@@ -216,9 +216,10 @@ local function find(model)
       model.name, cache_folder())
   end
   http.timeout = tonumber(setting 'HF_HUB_DOWNLOAD_TIMEOUT') or http.timeout
-  local commit, all = ask(model)
+  local copy = cached(model)
+  local commit, all = ask(model, copy and 2)
   if not commit then
-    local folder = cached(model) or fail.raise('%s: %s', model.name, all)
+    local folder = copy or fail.raise('%s: %s', model.name, all)
     io.stderr:write(('%s: the hub cannot be reached (%s): the copy in the cache is used\n')
       :format(model.name, all))
     return folder
@@ -245,6 +246,14 @@ function hub.is(name) return type(name) == 'string' and name:sub(1, 3) == 'hf:' 
 function hub.folder(name)
   known[name] = known[name] or find(parse(name))
   return known[name]
+end
+
+-- What a model is called: ORG/NAME of hf:ORG/NAME@REVISION or of a folder in the cache, else the
+-- last part of a path.
+function hub.name(path)
+  if hub.is(path) then return (path:match '^hf:([^@]*)') end
+  local repo = path:match '/models%-%-([^/]+)/snapshots/%x+/*$'
+  return repo and repo:gsub('%-%-', '/', 1) or path:match '([^/]+)/*$' or path
 end
 
 return hub

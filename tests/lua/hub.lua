@@ -191,11 +191,21 @@ refuses('test/longer', 'more than 300000 bytes came')
 refuses('test/badrange', "content-range 'bytes 150001-299999/300000', expected it from byte 150000")
 check.ok(not se.files.exists(folder_of 'test/wrong' .. '/model.safetensors'), 'no wrong content')
 
+for path, name in pairs { ['hf:a/b'] = 'a/b', ['hf:a/b@v1'] = 'a/b', ['hf:b'] = 'b',
+  [folder_of 'test/cut'] = 'test/cut', ['x/y'] = 'y', ['x/y/'] = 'y', y = 'y', ['/'] = '/' } do
+  check.equal(se.hub.name(path), name, path)
+end
+
 -- --- stopped, resumed; two at once ---
 
 fresh()
-output = lines(('env HF_HOME=%s timeout --preserve-status -s INT 0.5 "%s" %s hf:test/drip 2>&1; '
-  .. 'echo "status $?"'):format(home, se.run.program, script))
+-- The signal comes once something of the file is there.
+output = lines(([[HF_HOME=%s "%s" %s hf:test/drip 2>&1 & pid=$!
+  for i in $(seq 200); do
+    [ -z "$(find %s -name '*.part' -size +0)" ] || break
+    sleep 0.05
+  done
+  kill -INT $pid; wait $pid; echo "status $?"]]):format(home, se.run.program, script, home))
 output = table.concat(output, '\n')
 check.ok(output:match 'interrupted\nstatus 130$', 'Ctrl-C: %s', output)
 local part = parts()[1]
