@@ -40,6 +40,7 @@ local modules = {
   run = function() return require 'sembed.run' end,
   safetensors = function() return require 'sembed.safetensors' end,
   schedule = function() return require 'sembed.schedule' end,
+  search = function() return require 'sembed.search' end,
   shard = function() return require 'sembed.shard' end,
   show = function() return require 'sembed.show' end,
   text = function() return require 'sembed.text' end,

@@ -1,6 +1,17 @@
--- Arrays in numpy's .npy format, version 1.0.
+-- Arrays in numpy's .npy format. Read: npy.open(path), over core/io/npy.h. What is written is
+-- version 1.0.
+--
+--   local file = se.npy.open 'VECTORS.npy'    mapped, whatever its size
+--   file.rows, file.dims, file.descr          numbers, numpy's name of the type
+--   file:part(first, count)                   f32[count, dims], rows from 0; no copy for float32
 
+local core = require 'sembed.ffi'
+local run = require 'sembed.run'
+
+local C = core.C
 local npy = {}
+local File = {}
+File.__index = File
 
 local HEAD = 128 -- bytes, a multiple of 64 as the format asks
 
@@ -11,6 +22,25 @@ function npy.head(descr, rows, columns)
     rows, columns)
   return '\147NUMPY\1\0' .. string.char(HEAD - 10, 0) .. text .. (' '):rep(HEAD - 11 - #text)
     .. '\n'
+end
+
+local box = core.new 'se_npy *[1]'
+
+function npy.open(path)
+  path = run.path(path)
+  core.check(C.se_npy_open(path, box))
+  local handle = core.gc(box[0], C.se_npy_close)
+  return setmetatable({
+    path = path, handle = handle, rows = tonumber(C.se_npy_rows(handle)),
+    dims = tonumber(C.se_npy_dims(handle)), descr = core.text(C.se_npy_descr(handle)),
+  }, File)
+end
+
+function File:part(first, count)
+  core.retry(C.se_npy_part, self.handle, first, count, core.out)
+  local t = core.own(core.out[0])
+  core.watch_memory()
+  return t
 end
 
 return npy

@@ -1,0 +1,45 @@
+/* The k best of a row: a heap of pairs (value, place) with the worst on top. */
+#ifndef SE_TOPK_H
+#define SE_TOPK_H
+
+#include "kernels/kernel.h"
+
+/* Is a at place i above b at place j? Larger first, of equals the lower place; a nan is above
+ * everything, as for argmax. */
+static inline bool se_above(real a, int32_t i, real b, int32_t j)
+{
+    if (a != a || b != b)
+        return a != a && (b == b || i < j);
+    return a > b || (a == b && i < j);
+}
+
+/* Puts (x, place) on the top of the heap of n, in the place of what is there, and lets it sink. */
+static inline void se_heap_sink(real *v, int32_t *p, int64_t n, real x, int32_t place)
+{
+    int64_t at = 0;
+    for (int64_t child = 1; child < n; child = 2 * at + 1) {
+        if (child + 1 < n && se_above(v[child], p[child], v[child + 1], p[child + 1]))
+            child++;
+        if (!se_above(x, place, v[child], p[child]))
+            break;
+        v[at] = v[child];
+        p[at] = p[child];
+        at = child;
+    }
+    v[at] = x;
+    p[at] = place;
+}
+
+/* The heap becomes a list with the best first. */
+static inline void se_heap_sort(real *v, int32_t *p, int64_t n)
+{
+    while (--n > 0) {
+        real x = v[n];
+        int32_t place = p[n];
+        v[n] = v[0];
+        p[n] = p[0];
+        se_heap_sink(v, p, n, x, place);
+    }
+}
+
+#endif
