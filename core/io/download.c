@@ -197,6 +197,8 @@ static se_status set_options(se_http *h, const se_http_want *want)
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_CONNECTTIMEOUT, seconds);
+    if (want->ca)
+        SET(CURLOPT_CAINFO, want->ca);
 #undef SET
     if (bad)
         return se_fail(SE_ERR_ARG, "%s: %s", h->url, c->easy_strerror(bad));

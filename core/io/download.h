@@ -17,6 +17,7 @@ typedef struct se_http_want {
     const char *etag;  /* of what the file holds, for If-Range; NULL: not sent */
     int64_t most;      /* bytes of a body, those in the file included; more is an error */
     double timeout;    /* seconds to connect in, and without a byte */
+    const char *ca;    /* a file of certificates to trust; NULL: the system's */
 } se_http_want;
 
 /* Starts a request: SE_ERR_STATE where libcurl is not installed, with the package's name. What

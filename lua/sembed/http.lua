@@ -12,6 +12,12 @@ local http = {
   timeout = 10,  -- seconds to connect in, and without a byte
 }
 
+-- The variables by which curl and OpenSSL are told of certificates that the system does not know.
+for _, name in ipairs { 'CURL_CA_BUNDLE', 'SSL_CERT_FILE' } do
+  local path = os.getenv(name)
+  if path and path ~= '' then http.ca = http.ca or path end
+end
+
 local MAX_HOPS, LONGEST_PAUSE = 10, 60
 local box, done, size_box = core.new 'se_http *[1]', core.new 'bool[1]', core.new 'size_t[1]'
 local headers = { 'etag', 'x-linked-etag', 'x-error-message', 'retry-after' }
@@ -31,7 +37,7 @@ end
 local function once(url, options, token)
   local want = core.new 'se_http_want'
   want.url, want.token, want.path, want.etag = url, token, options.path, options.etag
-  want.most, want.timeout = options.most or 2 ^ 24, http.timeout
+  want.most, want.timeout, want.ca = options.most or 2 ^ 24, http.timeout, http.ca
   core.check(C.se_http_start(want, box))
   local h = core.gc(box[0], C.se_http_close)
   local function close() C.se_http_close(core.gc(h, nil)) end

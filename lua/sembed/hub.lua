@@ -11,7 +11,8 @@
 --     models--ORG--NAME/blobs/CHECKSUM, snapshots/COMMIT/FILE (links to blobs), refs/REVISION
 --
 -- HF_TOKEN is sent to the hub alone, HF_ENDPOINT is another hub's address, HF_HUB_OFFLINE=1 uses
--- the cache only, HF_HUB_DOWNLOAD_TIMEOUT is in seconds.
+-- the cache only, HF_HUB_DOWNLOAD_TIMEOUT is in seconds. CURL_CA_BUNDLE or SSL_CERT_FILE names
+-- certificates to trust; proxies are those of https_proxy and no_proxy.
 
 local fail = require 'sembed.fail'
 local fetch = require 'sembed.fetch'
@@ -88,7 +89,7 @@ end
 -- --- which files ---
 
 local wanted = {
-  ['config.json'] = true, ['modules.json'] = true, ['sentence_bert_config.json'] = true,
+  ['config.json'] = true, ['modules.json'] = true,
   ['config_sentence_transformers.json'] = true, ['tokenizer.json'] = true,
   ['tokenizer_config.json'] = true, ['special_tokens_map.json'] = true,
   ['added_tokens.json'] = true, ['vocab.txt'] = true,
@@ -118,7 +119,7 @@ function hub.needed(all)
   for _, file in ipairs(all) do
     local folder, base = split(file.name)
     local form = folder and weights[chosen[folder]]
-    if folder and (wanted[base]
+    if folder and (wanted[base] or base:match '^sentence_[%w-]+_config%.json$'
       or (form and (base == form[1] or (form[2] and base:match(form[2]))))) then
       list[#list + 1] = file
     end
