@@ -48,6 +48,10 @@ for text, message in pairs {
   ['{"weight_map": {"a": "model-3.safetensors"}}'] = 'model-3.safetensors: cannot read',
   ['{"weight_map": {"a": "model-1.safetensors", "a": "model-2.safetensors"}}'] = 'duplicate',
   ['{"weight_map": '] = 'model.safetensors.index.json:1:',
+  [('['):rep(1000000)] = 'model.safetensors.index.json:1:',
+  ['{"weight_map": ' .. ('{"a":'):rep(100000) .. '1' .. ('}'):rep(100001)] = 'index.json:1:',
+  ['{"weight_map": {"a": ' .. ('9'):rep(1000000) .. '}}'] = 'model.safetensors.index.json',
+  ['{"weight_map": {"a": null}}'] = 'the name of a file in this folder is wanted',
 } do
   index(text)
   check.fails(function() se.weights.open(folder) end, folder, message)
