@@ -11,6 +11,9 @@
 
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
+local files = require 'sembed.files'
+local host = require 'sembed.host'
+local npy = require 'sembed.npy'
 local op = require 'sembed.op'
 local progress = require 'sembed.progress'
 local tensor = require 'sembed.tensor'
@@ -103,6 +106,114 @@ function search.topk(queries, corpus, k, options)
   tensor.eval(scores, rows)
   check_places(rows, options.name or 'the corpus')
   return scores, rows
+end
+
+-- --- texts ---
+
+-- Texts -> f32[n, dims], some at a time, so that a stop is soon obeyed. Options: those of
+-- model:encode, and progress.
+function search.encode(model, texts, options)
+  options = options or {}
+  local parts, AT_ONCE = {}, 1024
+  for first = 1, #texts, AT_ONCE do
+    local some = {}
+    for i = first, math.min(first + AT_ONCE - 1, #texts) do some[#some + 1] = texts[i] end
+    parts[#parts + 1] = (model:encode(some, options))
+    if options.progress then
+      progress.show('%s: %d of %d texts', options.progress, first + #some - 1, #texts)
+    end
+  end
+  if options.progress then progress.clear() end
+  if not parts[1] then return tensor.zeros(0, options.dims or model.dims) end
+  local x = tensor.keep(tensor.join(parts))
+  tensor.eval(x)
+  return x
+end
+
+-- in=, vectors=, model= of a recipe -> the texts, and their vectors: a tensor or an opened file.
+function search.read(cfg)
+  local texts, x = {}
+  for text in require 'sembed.data.texts' { field = cfg.field, column = cfg.column,
+    format = cfg.format, unpack(cfg['in']) } do texts[#texts + 1] = text end
+  if cfg.vectors ~= '' then
+    x = npy.open(cfg.vectors)
+    fail.unless(x.rows == #texts, '%s: %d rows, %d texts came with it', x.path, x.rows, #texts)
+  else
+    fail.unless(cfg.model ~= '', 'model=DIR or vectors=FILE.npy is wanted')
+    x = search.encode(require 'sembed.model.open'(cfg.model), texts, { progress = 'texts' })
+  end
+  return texts, x
+end
+
+-- Writes f32[n, dims] as a .npy file, whole or not at all.
+function search.save(path, x)
+  files.write(path, npy.head('<f4', x:size(1), x:size(2)) .. x:bytes())
+end
+
+-- The answers of topk as Lua lists, one a query: { { row = from 0, score = }, ... }
+function search.hits(queries, corpus, k, options)
+  local scores, rows = search.topk(queries, corpus, k, options)
+  local s, r, lists = scores:totable(), rows:totable(), {}
+  for q = 1, #s do
+    lists[q] = {}
+    for i = 1, #s[q] do lists[q][i] = { row = r[q][i], score = s[q][i] } end
+  end
+  return lists
+end
+
+-- Lines of standard input that are not empty; on a terminal `prompt` asks for each.
+function search.ask(prompt)
+  return function()
+    while true do
+      if host.is_terminal(0) then
+        io.stderr:write(prompt)
+        io.stderr:flush()
+      end
+      local line = io.read '*l'
+      if not line or line:find '%S' then return line end
+    end
+  end
+end
+
+-- --- what is made of it; each has its manual at its head ---
+
+function search.paraphrases(...) return require 'sembed.mining.paraphrases' (...) end
+function search.clusters(...) return require 'sembed.mining.clusters' (...) end
+function search.negatives(...) return require 'sembed.mining.negatives' (...) end
+
+-- --- at the prompt ---
+
+local Corpus, Results = {}, {}
+Corpus.__index = Corpus
+
+function Results.__tostring(results)
+  local lines = {}
+  for rank, hit in ipairs(results) do
+    lines[rank] = ('%3d  %.4f  %6.0f  %s'):format(rank, hit.score, hit.row, hit.text)
+  end
+  return lines[1] and table.concat(lines, '\n') or 'nothing found'
+end
+
+-- Texts with their vectors, made once: local c = model:corpus(texts); c:search('a question', 5)
+function search.texts(model, texts, options)
+  fail.unless(type(texts) == 'table', 'corpus: a list of texts is wanted: %s came', type(texts))
+  return setmetatable({ model = model, texts = texts, options = options,
+    vectors = search.encode(model, texts, options) }, Corpus)
+end
+
+function Corpus.__len(corpus) return #corpus.texts end
+
+function Corpus.__tostring(corpus)
+  return ('a corpus of %d texts: c:search(query, k)'):format(#corpus.texts)
+end
+
+-- The k (10) best texts: a list of { row, score, text }, row from 0, that prints as a table.
+function Corpus:search(query, k, options)
+  fail.unless(type(query) == 'string', 'search: the query is a text: %s came', type(query))
+  local x = search.encode(self.model, { query }, self.options)
+  local hits = search.hits(x, self.vectors, k or 10, options)[1]
+  for _, hit in ipairs(hits) do hit.text = self.texts[hit.row + 1] end
+  return setmetatable(hits, Results)
 end
 
 return search

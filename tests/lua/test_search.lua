@@ -92,4 +92,121 @@ local output, status = check.run(('%s file=%s memory=24M'):format(
   check.write(folder .. '/large.lua', code), path))
 check.equal(status, 0, output)
 check.equal(output, ('1\t%d\t0\n'):format(n - 1), 'the row at the end')
+
+-- Pairs, groups and hard negatives: those of sentence-transformers, in its order.
+for _, rows_of in ipairs { x, file } do
+  local found = se.search.paraphrases(rows_of, { top = 5, most = 150 })
+  check.equal(#found, #reference.pairs, 'pairs')
+  for i, want in ipairs(reference.pairs) do
+    check.equal(found[i].a * 200 + found[i].b, want[2] * 200 + want[3], 'pair ' .. i)
+    check.near(found[i].score, want[1], 4e-7, 'score of pair ' .. i)
+  end
+  local groups = se.search.clusters(rows_of, { threshold = 0.75, least = 4 })
+  check.equal(#groups, #reference.communities, 'groups')
+  for i, want in ipairs(reference.communities) do
+    check.equal(table.concat(groups[i], ' '), table.concat(want, ' '), 'group ' .. i)
+  end
+end
+local few = se.search.paraphrases(x, { threshold = 0.999 })
+check.equal(#few, 4, 'pairs of equal rows')
+check.equal(#se.search.clusters(x, { least = 201 }), 0, 'no group is so large')
+check.equal(#se.search.clusters(x, { threshold = -1, least = 4 })[1], 200, 'all in one group')
+
+-- Rows of the two columns are the texts; the library counts a text that comes twice once.
+local function mined(options)
+  local names, rows_in, of_query, corpus, row_of, own = {}, {}, {}, {}, {}, {}
+  for _, pair in ipairs(reference.anchors) do
+    local a, b = pair[1], pair[2]
+    if not of_query[a] then
+      names[#names + 1], rows_in[#rows_in + 1], of_query[a] = a, a, #names + 1
+      own[#own + 1] = {}
+    end
+    if not row_of[b] then row_of[b], corpus[#corpus + 1] = #corpus, b end
+    local list, known = own[of_query[a]], false
+    for _, row in ipairs(list) do known = known or row == row_of[b] end
+    if not known then list[#list + 1] = row_of[b] end
+  end
+  local lists = se.search.negatives(x:take(se.tensor(rows_in, 'i32')),
+    x:take(se.tensor(corpus, 'i32')), own, options)
+  local triplets = {}
+  for i, list in ipairs(lists) do
+    for _, row in ipairs(own[i]) do
+      for _, hit in ipairs(list) do
+        triplets[#triplets + 1] = ('%03d %03d %03d'):format(names[i], corpus[row + 1],
+          corpus[hit.row + 1])
+      end
+    end
+  end
+  table.sort(triplets)
+  return triplets
+end
+for i, case in ipairs(reference.mined) do
+  local o = case.options
+  o.number = o.num_negatives
+  local got = mined(o)
+  check.equal(#got, #case.triplets, ('triplets of case %d'):format(i))
+  for j, want in ipairs(case.triplets) do
+    check.equal(got[j], ('%03d %03d %03d'):format(unpack(want)), ('case %d, %d'):format(i, j))
+  end
+end
+local sample = { number = 3, range_max = 30, random = true, seed = 4 }
+local one, other = table.concat(mined(sample), ','), table.concat(mined(sample), ',')
+check.equal(one, other, 'a seed gives one sample')
+sample.seed = 5
+check.ok(table.concat(mined(sample), ',') ~= one, 'another seed gives another')
+check.fails(function() mined { number = 3, range_max = 2 } end, 'negatives: 3 of the candidates')
+
+-- The recipes, with the small model's texts.
+local tiny, texts = check.data 'tiny-mpnet', {}
+for one_line in se.data.lines(tiny .. '/pairs.jsonl') do
+  texts[#texts + 1] = (se.json.parse(one_line).a:gsub('%s+', ' '))
+end
+local model = se.model.open(tiny)
+local corpus = model:corpus(texts)
+local hits = corpus:search(texts[3], 2)
+check.ok(hits[1].row <= 2 and hits[1].score > 0.99999, 'a text finds itself')
+check.ok(tostring(hits):find(hits[1].text, 1, true), 'results print')
+check.equal(model:search(texts[3], texts, 2)[2].row, hits[2].row, 'model:search with a list')
+check.write(folder .. '/texts.txt', table.concat(texts, '\n') .. '\n')
+local function sembed(line, wanted)
+  local text, code_of = check.run((line:gsub('@', folder .. '/'):gsub('TINY', tiny)))
+  check.equal(code_of, wanted or 0, line .. ': ' .. text)
+  return text
+end
+output = sembed 'search model=TINY corpus=@texts.txt query="a question" k=3 save=@texts.npy'
+check.equal(select(2, output:gsub('\n', '')), 3, 'three results: ' .. output)
+check.equal(sembed 'search model=TINY vectors=@texts.npy texts=@texts.txt query="a question" k=3',
+  output, 'saved vectors give the same')
+sembed('search model=TINY vectors=@texts.npy texts=@texts.txt queries=@texts.txt k=2 '
+  .. 'out=@hits.jsonl')
+local n_lines = 0
+for one_line in se.data.lines(folder .. '/hits.jsonl') do
+  n_lines = n_lines + 1
+  local hit = se.json.parse(one_line)
+  check.equal(hit.query, texts[n_lines], 'query ' .. n_lines)
+  check.equal(hit.results[1].text, texts[hit.results[1].row + 1], 'text ' .. n_lines)
+end
+check.equal(n_lines, #texts, 'a line for each query')
+check.write(folder .. '/asked', texts[1] .. '\n\n' .. texts[2] .. '\n')
+output = sembed 'search model=TINY corpus=@texts.txt k=1 json=true < @asked'
+check.equal(select(2, output:gsub('"rank"', '')), 2, 'two answers: ' .. output)
+check.ok(sembed('search model=TINY corpus=@texts.txt vectors=@texts.npy', 1)
+  :find('one of them', 1, true), 'corpus and vectors')
+check.write(folder .. '/less.txt', 'one\n')
+check.ok(sembed('search model=TINY vectors=@texts.npy texts=@less.txt query=a', 1)
+  :find('holds 1 texts', 1, true), 'texts of another file')
+
+sembed 'paraphrases in=@texts.txt vectors=@texts.npy out=@pairs.jsonl most=5'
+local first_pair = se.json.parse(check.read(folder .. '/pairs.jsonl'):match '^[^\n]*')
+check.equal(first_pair.texts[1], texts[first_pair.rows[1] + 1], 'text of a pair')
+sembed 'cluster model=TINY in=@texts.txt out=@groups.jsonl threshold=-1 least=2'
+local group = se.json.parse(check.read(folder .. '/groups.jsonl'):match '^[^\n]*')
+check.equal(group.size, #texts, 'one group of all')
+sembed 'mine model=TINY in=TINY/pairs.jsonl a=a b=b out=@mined.jsonl form=lists number=2'
+local mined_one = se.json.parse(check.read(folder .. '/mined.jsonl'):match '^[^\n]*')
+check.equal(#mined_one.neg, 2, 'two negatives')
+check.ok(mined_one.neg[1] ~= mined_one.pos[1], 'no positive is a negative')
+output = sembed('mine model=TINY in=@pairs.jsonl out=@none.jsonl', 1)
+check.ok(output:find('pairs.jsonl:1: a pair of texts is wanted', 1, true), output)
+check.ok(not se.files.exists(folder .. '/none.jsonl'), 'nothing is written')
 check.done()

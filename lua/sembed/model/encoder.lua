@@ -76,8 +76,20 @@ local function save(self, folder)
   return folder_io.save(self, folder)
 end
 
+-- Texts with their vectors, to be searched: local c = model:corpus(texts); c:search(query, k).
+local function corpus(self, texts, options)
+  return (require('sembed.search').texts(self, texts, options))
+end
+
+-- The k (10) best texts for a query; of a list of texts the vectors are made anew at each call.
+local function search(self, query, texts, k, options)
+  if getmetatable(texts) == nil then texts = corpus(self, texts) end
+  return (texts:search(query, k, options))
+end
+
 function encoder.class()
-  local class = { encode = encode, save = save, vectors = vectors }
+  local class = { encode = encode, save = save, vectors = vectors, corpus = corpus,
+    search = search }
   class.__index = class
   return class
 end
