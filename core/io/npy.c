@@ -255,8 +255,8 @@ se_status se_npy_part(const se_npy *f, int64_t first, int64_t count, se_tensor *
 {
     *out = NULL;
     if (first < 0 || count < 0 || first > f->rows - count)
-        return se_fail(SE_ERR_ARG, "%s: rows %" PRId64 " to %" PRId64 ": there are %" PRId64,
-                       f->path, first, first + count, f->rows);
+        return se_fail(SE_ERR_ARG, "%s: %" PRId64 " rows from %" PRId64 " on: there are %" PRId64,
+                       f->path, count, first, f->rows);
     int64_t dim[2] = {count, f->dims};
     const char *from = f->rows_at + first * f->dims * DTYPES[f->dtype].bytes;
     if (DTYPES[f->dtype].kind < 0)
