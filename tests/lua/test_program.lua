@@ -53,6 +53,12 @@ for line in se.data.lines(cfg.file) do print(line) end
 ]]
 check.equal(lines_of(file, 0), "42\nin the recipe's folder\n", 'beside')
 check.ok(lines_of(file .. ' file=one.txt', 1):find 'one.txt', 'from the shell: current folder')
+file = recipe [[
+local se = require 'sembed'
+for path in se.config { files = '' }.files:gmatch '=([^,]+)' do se.data.lines(path)() end
+]]
+check.equal(lines_of(file .. ' files=a=README.md,b=LICENSE', 0), '', 'NAME=PATH from the shell')
+check.ok(lines_of(file .. ' files=a=README.md,b=EADME.md', 1):find 'EADME.md', 'part of a path')
 
 -- The prompt through a pipe: bare expressions print, locals stay, the first error ends it.
 local function prompt(text, status)
