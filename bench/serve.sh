@@ -43,10 +43,9 @@ for _ in $(seq 300); do
 done
 [ -n "$port" ] || fail 'the server told no address within 30 s'
 
-memory() { # WHEN
-    local kb
-    kb=$(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' /proc/$server/status 2>/dev/null)
-    [ -z "$kb" ] || echo "$1 $kb" >>"$work/memory"
+memory() { # WHEN: resident, and what of it is no file's (weights are mapped, and read when they are used)
+    awk -v when="$1" '/^VmRSS:/ { all = $2 } /^RssAnon:/ { own = $2 } END { if (all) print when, all, own }' \
+        /proc/$server/status 2>/dev/null >>"$work/memory"
 }
 
 memory start
@@ -69,11 +68,10 @@ ended=$?
 server=''
 
 cat "$work/load"
-awk '{ name[NR] = $1; mb[NR] = $2 / 1000 }
-    $1 ~ /%$/ && (!least || $2 < least) { least = $2 }
-    $1 ~ /%$/ && $2 > most { most = $2 }
-    END { printf "%-22s", "server:"; for (i = 1; i <= NR; i++) printf "%8s", name[i]
-        printf "\n%-22s", "resident memory, MB"; for (i = 1; i <= NR; i++) printf "%8.1f", mb[i]
-        printf "\nfrom 10%% on between %.1f and %.1f MB\n", least / 1000, most / 1000 }' "$work/memory"
+awk '{ name[NR] = $1; all[NR] = $2 / 1000; own[NR] = $3 / 1000 }
+    END { printf "%-24s", "server:"; for (i = 1; i <= NR; i++) printf "%8s", name[i]
+        printf "\n%-24s", "resident memory, MB"; for (i = 1; i <= NR; i++) printf "%8.1f", all[i]
+        printf "\n%-24s", "of it not of files, MB"; for (i = 1; i <= NR; i++) printf "%8.1f", own[i]
+        printf "\n" }' "$work/memory"
 [ $ended -eq 0 ] || { echo "the server ended with status $ended:"; cat "$work/server"; }
 [ $status -eq 0 ] && [ $ended -eq 0 ]
