@@ -1,4 +1,4 @@
-"""Clients that others wrote against `sembed serve`: OpenAI's own, and text-embeddings-inference's routes.
+"""Clients of `sembed serve`: OpenAI's own, and one of text-embeddings-inference's routes.
 
     python3 -m pip install openai numpy        (tried with openai 3.54.0)
     python3 tests/check_openai.py SEMBED FOLDER OTHER_FOLDER
@@ -11,6 +11,7 @@ the client as the exception that its users catch.  Exit status: 0; 1 at the firs
 what came and what was wanted; 77 when a package is missing.  No server is left running.
 """
 
+import base64
 import concurrent.futures
 import contextlib
 import json
@@ -73,7 +74,8 @@ def same_bits(what, came, wanted):
     bad = numpy.argwhere(came.astype(numpy.float32) != wanted)
     if len(bad):
         i, k = bad[0]
-        fail(f"{what}: text {i}, number {k}; {len(bad)} differ", f"{came[i, k]:.9g}", f"{wanted[i, k]:.9g}")
+        what = f"{what}: text {i}, number {k}; {len(bad)} differ"
+        fail(what, f"{came[i, k]:.9g}", f"{wanted[i, k]:.9g}")
 
 
 def close(what, came, wanted, tolerance):
@@ -81,7 +83,8 @@ def close(what, came, wanted, tolerance):
     same(f"{what}: shape", came.shape, wanted.shape)
     difference = numpy.abs(came - wanted)
     if not difference.max() <= tolerance:
-        fail(what, f"a difference of {difference.max():.3g} at {numpy.unravel_index(difference.argmax(), came.shape)}", f"at most {tolerance:.3g}")
+        place = numpy.unravel_index(difference.argmax(), came.shape)
+        fail(what, f"a difference of {difference.max():.3g} at {place}", f"at most {tolerance:.3g}")
 
 
 def refused(what, kind, status, call):
@@ -92,7 +95,8 @@ def refused(what, kind, status, call):
             fail(what, f"{type(error).__name__}: {error}", f"{kind.__name__}, status {status}")
         body = error.body if isinstance(error.body, dict) else {}
         if not body.get("message") or not body.get("type"):
-            fail(f"{what}: the error's members", error.response.text, '{"error": {"message", "type", ...}}')
+            form = '{"error": {"message", "type", ...}}'
+            fail(f"{what}: the error's members", error.response.text, form)
         return error
     return fail(what, came, f"{kind.__name__}, status {status}")
 
@@ -104,8 +108,10 @@ def encode(program, folder, texts):
     with tempfile.TemporaryDirectory() as work:
         with open(f"{work}/texts.jsonl", "w", encoding="utf-8") as out:
             out.writelines(json.dumps({"text": text}) + "\n" for text in texts)
-        command = [program, "encode", f"model={folder}", f"in={work}/texts.jsonl", f"out={work}/vectors.npy"]
-        subprocess.run(command, check=True, timeout=300, stdout=subprocess.DEVNULL)
+        model = f"model={os.path.abspath(folder)}"
+        command = [program, "encode", model, "in=texts.jsonl", "out=vectors.npy"]
+        done = subprocess.run(command, cwd=work, timeout=300, capture_output=True, text=True)
+        same(f"status of {command} ({done.stderr})", done.returncode, 0)
         return numpy.load(f"{work}/vectors.npy")
 
 
@@ -117,7 +123,11 @@ class Server:
         self.key = key
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [program, "serve", "port=0", *words], stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment
+            [program, "serve", "port=0", *words],
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env=environment,
         )
         stop = threading.Timer(PATIENCE, self.process.kill)
         stop.start()
@@ -136,9 +146,8 @@ class Server:
         return self.log.read()
 
     def client(self, key=None):
-        return openai.OpenAI(
-            base_url=f"{self.address}/v1", api_key=key or self.key or "any", max_retries=0, timeout=PATIENCE
-        )
+        key, address = key or self.key or "any", f"{self.address}/v1"
+        return openai.OpenAI(base_url=address, api_key=key, max_retries=0, timeout=PATIENCE)
 
     def ask(self, path, body=None, method=None, key=None):
         """-> status, text of the answer; body: bytes or something for JSON."""
@@ -199,7 +208,7 @@ def vectors(answer):
 
 def check_vectors(server, wanted, other):
     client = server.client()
-    plain = client.embeddings.create(model="first", input=TEXTS)  # the client asks for base64 by itself
+    plain = client.embeddings.create(model="first", input=TEXTS)  # it asks for base64
     same_bits("base64", vectors(plain), wanted)
     same("model's name", plain.model, "first")
     digits = client.embeddings.create(model="first", input=TEXTS, encoding_format="float")
@@ -217,18 +226,16 @@ def check_vectors(server, wanted, other):
         if abs(numpy.linalg.norm(wanted[0]) - 1) < 1e-4:
             cut = cut / numpy.linalg.norm(cut, axis=1, keepdims=True)
         for form in ("float", "base64"):
-            short = client.embeddings.create(model="first", input=TEXTS, dimensions=dims, encoding_format=form)
-            rows = vectors(short)
-            if form == "base64":
-                rows = [numpy.frombuffer(base64(row), "<f4") if isinstance(row, str) else row for row in rows]
-            close(f"dimensions={dims}, {form}", rows, cut, 2e-7)  # a rounding of f32, numbers up to 1
-    print(f"OpenAI's client: {len(TEXTS)} texts, {wanted.shape[1]} dimensions, base64 and digits: the same bits")
+            short = client.embeddings.create(
+                model="first", input=TEXTS, dimensions=dims, encoding_format=form
+            )
+            rows = [floats(row) if form == "base64" else row for row in vectors(short)]
+            close(f"dimensions={dims}, {form}", rows, cut, 2e-7)  # some roundings of f32 below 1
+    print(f"OpenAI's client: {wanted.shape} numbers, as base64 and digits: the same bits")
 
 
-def base64(text):
-    import base64 as codec
-
-    return codec.b64decode(text, validate=True)
+def floats(text):
+    return numpy.frombuffer(base64.b64decode(text, validate=True), "<f4")
 
 
 def check_long_list(program, server, folder):
@@ -245,7 +252,8 @@ def check_many_at_once(server, texts, wanted, other_text, other_vector):
         client = server.client()
         for k in range(i, 160, 16):
             if k % 5 == 4:
-                same_bits(f"at once: other {k}", vectors(client.embeddings.create(model="other", input=other_text)), other_vector)
+                answer = client.embeddings.create(model="other", input=other_text)
+                same_bits(f"at once: other {k}", vectors(answer), other_vector)
             part = slice(k, k + 1 + k % 7)
             answer = client.embeddings.create(model="first", input=texts[part])
             same_bits(f"at once: {k}", vectors(answer), wanted[part])
@@ -257,18 +265,21 @@ def check_many_at_once(server, texts, wanted, other_text, other_vector):
 
 
 def check_token_ids(server, wanted):
-    client = server.client()
+    def check(what, ids, right):
+        answer = server.client().embeddings.create(model="first", input=ids)
+        same_bits(what, vectors(answer), right)
+        return answer
+
     ids = [[token["id"] for token in row] for row in server.get("/tokenize", {"inputs": TEXTS})]
     cut = len(TEXTS) - 1  # the last text is too long: it is cut
-    answer = client.embeddings.create(model="first", input=ids[:cut])
-    same_bits("token ids", vectors(answer), wanted[:cut])
+    answer = check("token ids", ids[:cut], wanted[:cut])
     same("tokens of the usage", answer.usage.prompt_tokens, sum(map(len, ids[:cut])))
-    same_bits("one text's token ids", vectors(client.embeddings.create(model="first", input=ids[3])), wanted[3:4])
+    check("one text's token ids", ids[3], wanted[3:4])
     bare = server.get("/tokenize", {"inputs": TEXTS[3], "add_special_tokens": False})[0]
     bare = [token["id"] for token in bare]
     same("special tokens around a text", ids[3][1:-1], bare)
-    same_bits("token ids without the special ones", vectors(client.embeddings.create(model="first", input=bare)), wanted[3:4])
-    same_bits("too many token ids", vectors(client.embeddings.create(model="first", input=ids[cut])), wanted[cut:])
+    check("token ids without the special ones", bare, wanted[3:4])
+    check("too many token ids", ids[cut], wanted[cut:])
     print("token ids instead of texts: the same bits")
     return ids
 
@@ -278,21 +289,22 @@ def check_models(server):
     same("names of the models", [one.id for one in listed], ["first", "other"])
     same("kind of thing", {one.object for one in listed}, {"model"})
     same("one model", server.client().models.retrieve("other").id, "other")
-    refused("a model that there is not", openai.NotFoundError, 404, lambda: server.client().models.retrieve("third"))
+    models = server.client().models
+    refused("no such model", openai.NotFoundError, 404, lambda: models.retrieve("third"))
 
 
 def check_refusals(server, dims):
     client = server.client()
 
-    def create(**given):
+    def create(client=client, **given):
         return lambda: client.embeddings.create(**{"model": "first", "input": "a", **given})
 
     error = refused("another model's name", openai.NotFoundError, 404, create(model="fisrt"))
     same("the error's code", (error.code, error.param), ("model_not_found", "model"))
     if "first" not in error.message:
         fail("another model's name: the message", error.message, 'it tells of "first"')
-    refused("a wrong key", openai.AuthenticationError, 401, lambda: server.client("wrong").embeddings.create(model="first", input="a"))
-    refused("a longer key", openai.AuthenticationError, 401, lambda: server.client(KEY + "s").models.list())
+    for key in ("wrong", KEY + "s", KEY[:-1], KEY + KEY):
+        refused(f"key {key}", openai.AuthenticationError, 401, create(server.client(key)))
     refused("no text", openai.BadRequestError, 400, create(input=[]))
     wrong = {
         "a number as text": {"input": 5},
@@ -316,8 +328,11 @@ def check_refusals(server, dims):
         refused(what, openai.UnprocessableEntityError, 422, create(**given))
     refused("a list in vain", openai.BadRequestError, 400, create(input=[[]]))
     refused("too many texts", openai.APIStatusError, 413, create(input=["a"] * 20000))
-    refused("another path", openai.NotFoundError, 404, lambda: client.post("/chat/completions", cast_to=object, body={}))
-    print(f"{len(wrong) + 8} requests that cannot be answered: the exceptions that users catch")
+    chat = client.chat.completions
+    refused(
+        "another path", openai.NotFoundError, 404, lambda: chat.create(model="first", messages=[])
+    )
+    print(f"{len(wrong) + 9} requests that cannot be answered: the exceptions that users catch")
 
 
 # --- text-embeddings-inference's routes ---
@@ -348,7 +363,8 @@ def check_tei(server, wanted, ids):
     for text, row in zip(TEXTS, rows):
         for token in row:
             if not token["special"]:
-                same(f"/tokenize: place in {text!r}", token["text"], text[token["start"] : token["stop"]])
+                place = text[token["start"] : token["stop"]]
+                same(f"/tokenize: place in {text!r}", token["text"], place)
     info = server.get("/info")
     same("/info", (info["model_id"], info["model_dtype"]), ("first", "float32"))
     same("/health", server.ask("/health"), (200, ""))
@@ -359,7 +375,8 @@ def check_tei(server, wanted, ids):
     server.error("another type", 422, "/embed", {"inputs": "a", "normalize": "yes"})
     server.error("no JSON", 400, "/embed", b'{"inputs": "a"')
     server.error("not UTF-8", 400, "/embed", b'{"inputs": "\xff\xfe"}')
-    server.error("deep nesting", 400, "/embed", b'{"inputs": ' + b"[" * 100000 + b"]" * 100000 + b"}")
+    nested = b"[" * 100000 + b"]" * 100000
+    server.error("deep nesting", 400, "/embed", b'{"inputs": ' + nested + b"}")
     server.error("another method", 405, "/embed", method="GET")
     server.error("another path", 404, "/embeds", {"inputs": "a"})
     server.error("10 MB", 413, "/embed", {"inputs": "a" * 10_000_000})
@@ -374,16 +391,16 @@ def check_metrics(server):
     same("/metrics: status", status, 200)
     values = {}
     for line in text.splitlines():
-        found = re.fullmatch(r'([a-zA-Z_:][\w:]*(?:\{(?:\w+="[^"\n]*",?)*\})?) ([-+\d.e]+|NaN|\+Inf)', line)
+        found = re.fullmatch(r'([a-z_]+(?:\{(?:\w+="[^"]*",?)*\})?) ([-+\d.e]+|NaN|\+Inf)', line)
         if not found and not re.match(r"# (HELP|TYPE) \w+ .", line):
-            fail("/metrics: a line", line, "name{label=\"...\"} number, or # HELP or # TYPE")
+            fail("/metrics: a line", line, 'name{label="..."} number, or # HELP or # TYPE')
         if found:
             values[found.group(1)] = float(found.group(2))
-    right = values.get('sembed_requests_total{route="/v1/embeddings",status="200"}', 0)
-    if right < 100:
-        fail("/metrics: answers of /v1/embeddings", right, "at least 100")
+    by_status = 'sembed_requests_total{route="/v1/embeddings",status='
+    if values.get(by_status + '"200"}', 0) < 100:
+        fail("/metrics: answers of /v1/embeddings", values, "at least 100 of status 200")
+    answers = sum(value for name, value in values.items() if name.startswith(by_status))
     total = 'sembed_request_seconds_count{route="/v1/embeddings"}'
-    answers = sum(v for k, v in values.items() if k.startswith('sembed_requests_total{route="/v1/embeddings"'))
     same("/metrics: times of /v1/embeddings", values.get(total), answers)
     print(f"/metrics: {len(values)} values")
 
@@ -392,12 +409,13 @@ def check_metrics(server):
 
 
 def check_end(program, folder, texts, wanted):
-    """SIGTERM while a long request is in work: it is answered, and the server ends with status 0."""
-    with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(1) as pool:
+    """SIGTERM while a long request is in work: it is answered; the server ends with status 0."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
         server = Server(program, f"model={folder}", "batch=64")
         try:
             client = server.client()
-            answer = pool.submit(client.embeddings.create, model=client.models.list().data[0].id, input=texts)
+            name = client.models.list().data[0].id
+            answer = pool.submit(client.embeddings.create, model=name, input=texts)
             until = time.monotonic() + PATIENCE
             while not re.search(r"sembed_batch_texts_count [1-9]", server.ask("/metrics")[1]):
                 if time.monotonic() > until or answer.done():
@@ -425,13 +443,16 @@ def check_library(server, folder, ids):
     wanted = model.tokenizer(TEXTS[:-1])["input_ids"]
     for text, came, right in zip(TEXTS, ids, wanted):
         same(f"token ids of {text!r}", came, right)
-    print(f"sentence-transformers: largest difference {numpy.abs(ours - theirs).max():.3g}, the same token ids")
+    difference = numpy.abs(ours - theirs).max()
+    print(f"sentence-transformers: largest difference {difference:.3g}, the same token ids")
 
 
 def main(program, folder, other_folder):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("SIGTERM: the check ends"))  # and its servers
     program = os.path.abspath(program)
     wanted, other = encode(program, folder, TEXTS), encode(program, other_folder, TEXTS)
-    with serving(program, f"model=first={folder},other={other_folder}", key=KEY) as server:
+    model = f"model=first={folder},other={other_folder}"
+    with serving(program, model, key=KEY) as server:
         check_vectors(server, wanted, other)
         texts, many = check_long_list(program, server, folder)
         check_many_at_once(server, texts, many, TEXTS[4], other[4:5])
