@@ -111,13 +111,7 @@ end
 
 function checkpoint.restore(path, state, cfg, parts)
   local model = parts.model
-  if model then
-    local names, tensors = {}, {}
-    for _, list in ipairs { model.params, model.kept } do
-      for i, t in ipairs(list) do names[#names + 1], tensors[#tensors + 1] = list.names[i], t end
-    end
-    assign_all(path .. '/model.safetensors', names, tensors)
-  end
+  if model then model:restore(path) end
   if parts.optimizer then
     assign_all(path .. '/optimizer.safetensors', parts.optimizer:state())
   end

@@ -10,6 +10,7 @@ local modules = {
     in_batch = function() return require 'sembed.loss.in_batch' end,
   },
   model = {
+    bert = function() return require 'sembed.model.bert' end,
     folder = function() return require 'sembed.model.folder' end,
     mpnet = function() return require 'sembed.model.mpnet' end,
     open = function() return require 'sembed.model.open' end,

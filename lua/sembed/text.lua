@@ -101,10 +101,11 @@ function text.fill(fill)
   }, Text)
 end
 
--- A batch that the tokenizer made. `pad` is the id that takes no position.
-function text.pack(batch, pad)
+-- A batch that the tokenizer made, or the `n` texts of it whose numbers (from 0, int64_t) `which`
+-- has. `pad` is the id that takes no position; -1: positions are 0, 1, ... of all tokens.
+function text.pack(batch, pad, which, n)
   return text.fill(function(out, ids, starts, positions)
-    return C.se_pack_batch(batch, batch.n, nil, pad, out, ids, starts, positions)
+    return C.se_pack_batch(batch, which and n or batch.n, which, pad, out, ids, starts, positions)
   end)
 end
 

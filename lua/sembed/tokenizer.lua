@@ -21,7 +21,7 @@ local function new(pointer)
   return setmetatable({
     handle = handle, scratch = batch, size = C.se_tokenizer_vocab_size(handle),
     bos = C.se_tokenizer_bos(handle), eos = C.se_tokenizer_eos(handle), pad = pad,
-    unk = C.se_tokenizer_unk(handle), max_length = C.se_tokenizer_max_length(handle),
+    unk = C.se_tokenizer_unk(handle), padding = pad, max_length = C.se_tokenizer_max_length(handle),
   }, Tokenizer)
 end
 
@@ -51,7 +51,7 @@ jit.off(Tokenizer.batch) -- see ffi.lua
 
 -- A list of texts -> packed text (text.lua); .texts_cut says how many were cut to `length`.
 function Tokenizer:pack(texts, length)
-  return (text.pack(self:batch(texts, length), self.pad))
+  return (text.pack(self:batch(texts, length), self.padding))
 end
 
 -- One text -> list of ids, list of {start, end} in characters, how many tokens were cut.

@@ -48,7 +48,7 @@ end
 local function new(handle, options, subset, n)
   local self = setmetatable({
     handle = handle, options = options, seed = options.seed or 1,
-    pad = options.tokenizer and options.tokenizer.pad or -1,
+    pad = options.tokenizer and options.tokenizer.padding or -1,
     subset = subset, n = n or tonumber(C.se_pairs_count(handle)), columns = {},
   }, Pairs)
   for i = 0, C.se_pairs_columns(handle) - 1 do

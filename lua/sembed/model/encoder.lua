@@ -1,80 +1,182 @@
--- What every sentence encoder can do, whatever its layers: texts -> vectors, and saving.
+-- What every sentence encoder can do, whatever its layers:
+--
+--   model:encode(texts, options)   texts -> vectors
+--   model:vectors(text, normalize, skip)   packed text -> vectors, for training, too
+--   model:save(folder)             as sentence-transformers reads it; returns its files' names
+--   model.modules                  what follows the layers: pooling, dense layers, unit length
+--   model.dims, .name, .prompts, .default_prompt (a name), .similarity, .normalize (unit length?)
+--   model.card                     what the saved README.md is to tell (save.lua)
 
+local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
-local folder_io = require 'sembed.model.folder'
+local nn = require 'sembed.nn'
 local op = require 'sembed.op'
+local save = require 'sembed.model.save'
 local tensor = require 'sembed.tensor'
+local text_io = require 'sembed.text'
 
 local f = op.functions
 local encoder = {}
 
--- Packed text -> one vector a text, as the folder's modules say: mean, then unit length.
-local function vectors(self, text, normalize)
-  local x = f.mean_pool(self(text), text.starts)
-  if normalize then x = f.normalize(x) end
+local int64s = core.typeof 'int64_t[?]'
+
+local TOKENS = 2048 -- of a batch at most, unless one text alone has more; no bit depends on it
+
+-- --- modules ---
+
+-- Puts what a folder says (folder.lua) into the model; its modules' weights are trained, too.
+function encoder.join(self, found)
+  self.layer_params, self.params = self.params, nn.params()
+  for i, t in ipairs(self.layer_params) do self.params:add(self.layer_params.names[i], t) end
+  for _, key in ipairs { 'modules', 'prompts', 'default_prompt', 'similarity', 'name' } do
+    self[key] = found[key]
+  end
+  for i, m in ipairs(self.modules) do
+    if m.params then self.params:join(('%d_%s'):format(i, m.kind), m) end
+  end
+  local last = self.modules[#self.modules]
+  self.dims = last and last.dims or self.config.hidden_size
+  self.normalize = last ~= nil and last.kind == 'Normalize'
+  self.card = {}
+end
+
+-- Packed text -> one vector a text, as the folder's modules say. normalize: true for unit length,
+-- false to leave it out where it is the last module, nil as the folder says; skip: the tokens of a
+-- prompt.
+local function vectors(self, text, normalize, skip)
+  local x, n = self(text), #self.modules
+  if normalize == false and self.normalize then n = n - 1 end
+  for i = 1, n do x = self.modules[i](x, text, skip) end
+  if normalize and not self.normalize then x = f.normalize(x) end
   return x
 end
 
-local function by_length(texts)
-  local order = {}
-  for i = 1, #texts do order[i] = i end
-  table.sort(order, function(a, b)
-    if #texts[a] ~= #texts[b] then return #texts[a] < #texts[b] end
-    return a < b
-  end)
-  return order
+-- --- prompts ---
+
+local function prompt_of(self, options)
+  if options.prompt then return options.prompt end
+  local name = options.prompt_name or self.default_prompt
+  if not name then return '' end
+  local prompt, names = self.prompts[name], {}
+  if prompt then return prompt end
+  for known in pairs(self.prompts) do names[#names + 1] = known end
+  return fail.raise('encode: %s', fail.unknown('prompt', name, names))
 end
 
--- One batch after another, each in a scope of its own, so that memory holds one of them.
-local function encode_sorted(self, texts, order, batch, length, normalize)
-  local parts, cut = {}, 0
-  for first = 1, #order, batch do
-    local some = {}
-    for i = first, math.min(first + batch - 1, #order) do some[#some + 1] = texts[order[i]] end
+-- How many tokens of a text are the prompt's: all but the end's of the prompt alone.
+local function prompt_tokens(self, prompt, length)
+  if prompt == '' or self.modules[1].include_prompt then return 0 end
+  return tonumber(self.tokenizer:batch({ prompt }, length).total) - 1
+end
+
+-- --- batches ---
+
+-- Places (from 0) of the batch's texts, the shortest first, and their numbers of tokens.
+local function by_length(batch)
+  local order, tokens = {}, {}
+  for i = 0, tonumber(batch.n) - 1 do
+    order[i + 1], tokens[i] = i, tonumber(batch.starts[i + 1] - batch.starts[i])
+  end
+  table.sort(order, function(a, b)
+    if tokens[a] ~= tokens[b] then return tokens[a] < tokens[b] end
+    return a < b
+  end)
+  return order, tokens
+end
+
+-- Where the batch that begins at `first` of the order ends.
+local function batch_end(order, tokens, first, most)
+  local last, sum = first, tokens[order[first]]
+  while last < #order and last - first + 1 < most do
+    sum = sum + tokens[order[last + 1]]
+    if sum > TOKENS then break end
+    last = last + 1
+  end
+  return last
+end
+
+-- All texts are tokenised once; then one batch after another, each in a scope of its own, so that
+-- memory holds the hidden states of one of them.
+local function encode_sorted(self, texts, job)
+  local tokenised = self.tokenizer:batch(texts, job.length)
+  local order, tokens = by_length(tokenised)
+  local parts, cut, first = {}, 0, 1
+  while first <= #order do
+    local last = batch_end(order, tokens, first, job.most)
+    local which = int64s(last - first + 1)
+    for i = first, last do which[i - first] = order[i] end
     parts[#parts + 1] = tensor.scope('encode', function()
-      local packed = self.tokenizer:pack(some, length)
+      local packed = text_io.pack(tokenised, self.tokenizer.padding, which, last - first + 1)
       cut = cut + packed.texts_cut
-      local x = tensor.keep(vectors(self, packed, normalize))
+      local x = vectors(self, packed, job.inner, job.skip)
+      if job.dims then x = x:slice(2, 0, job.dims) end
+      if job.outer then x = f.normalize(x) end
+      tensor.keep(x)
       tensor.eval(x)
       return x
     end)
+    first = last + 1
   end
-  return parts, cut
+  return parts, order, cut
 end
 
 -- Puts rows that stand in `order` back to the order of the texts.
 local function unsort(x, order)
   local back = {}
-  for row, i in ipairs(order) do back[i] = row - 1 end
+  for row, i in ipairs(order) do back[i + 1] = row - 1 end
   return (f.take(x, tensor.make(back, 'i32')))
 end
 
--- texts: a list of strings (or one string) -> f32[n, hidden] (or f32[hidden]), rows in the order of
+local function with_prompt(texts, prompt)
+  if prompt == '' then return texts end
+  local list = {}
+  for i, text in ipairs(texts) do
+    if type(text) ~= 'string' then fail.raise('encode: text %d is a %s', i, type(text)) end
+    list[i] = prompt .. text
+  end
+  return list
+end
+
+-- texts: a list of strings (or one string) -> f32[n, dims] (or f32[dims]), rows in the order of
 -- the texts, and how many of them were cut to `length` tokens.
--- options: batch (64 texts at once), length (the model's), normalize (as the folder says).
+-- options: batch (texts at once, at most), length (the model's), normalize (as the folder says),
+-- prompt (a string; '' for none), prompt_name (of model.prompts; else the folder's default),
+-- dims (only the first so many numbers; `normalize = true` then makes unit length of those).
 local function encode(self, texts, options)
   options = options or {}
   if type(texts) == 'string' then
     local x, cut = encode(self, { texts }, options)
     return x:row(1), cut
   end
-  local n, normalize = #texts, options.normalize
-  if normalize == nil then normalize = self.normalize end
-  if n == 0 then return tensor.zeros(0, self.config.hidden_size), 0 end
-  local order = by_length(texts)
-  local parts, cut = encode_sorted(self, texts, order, options.batch or 64,
-    options.length or self.length, normalize)
+  local dims, normalize = options.dims, options.normalize
+  if dims and (dims < 1 or dims % 1 ~= 0 or dims > self.dims) then
+    fail.raise('encode: dims=%s: 1 to %d is wanted', tostring(dims), self.dims)
+  end
+  if #texts == 0 then return tensor.zeros(0, dims or self.dims), 0 end
+  local length, prompt = options.length or self.length, prompt_of(self, options)
+  local inner, outer = normalize, false
+  if dims and normalize then inner, outer = nil, true end
+  local parts, order, cut = encode_sorted(self, with_prompt(texts, prompt), {
+    length = length, skip = prompt_tokens(self, prompt, length), dims = dims,
+    most = options.batch or #texts, inner = inner, outer = outer,
+  })
   local x = unsort(tensor.join(parts), order)
   tensor.keep(x)
   tensor.eval(x)
   return x, cut
 end
 
--- Writes a folder that sentence-transformers reads. Returns the files' names within it.
-local function save(self, folder)
-  fail.unless(type(folder) == 'string', 'save: a folder is wanted')
-  return folder_io.save(self, folder)
+-- --- saving ---
+
+local function save_folder(self, folder)
+  fail.unless(type(folder) == 'string' and folder ~= '', 'save: a folder is wanted')
+  return save.folder(self, folder)
 end
+
+-- Writes README.md alone anew, when model.card has grown.
+local function write_card(self, folder) save.card(self, folder) end
+
+-- --- searching ---
 
 -- Texts with their vectors, to be searched: local c = model:corpus(texts); c:search(query, k).
 local function corpus(self, texts, options)
@@ -88,8 +190,8 @@ local function search(self, query, texts, k, options)
 end
 
 function encoder.class()
-  local class = { encode = encode, save = save, vectors = vectors, corpus = corpus,
-    search = search }
+  local class = { encode = encode, save = save_folder, vectors = vectors, restore = save.restore,
+    write_card = write_card, corpus = corpus, search = search }
   class.__index = class
   return class
 end

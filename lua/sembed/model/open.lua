@@ -1,5 +1,20 @@
--- se.model.open 'FOLDER': the model of a folder, whatever its architecture.
+-- se.model.open 'FOLDER': the model of a folder, by the model_type in its config.json.
 
-local mpnet = require 'sembed.model.mpnet'
+local fail = require 'sembed.fail'
+local folder_io = require 'sembed.model.folder'
+local run = require 'sembed.run'
 
-return function(path) return (mpnet(path)) end
+local known = {
+  bert = function() return require 'sembed.model.bert' end,
+  mpnet = function() return require 'sembed.model.mpnet' end,
+}
+
+return function(path)
+  path = run.path(path)
+  local name, where = folder_io.model_type(path)
+  if not known[name] then
+    fail.raise('%s: model_type is %s; bert and mpnet are known', where,
+      type(name) == 'string' and '"' .. name .. '"' or 'not there')
+  end
+  return (known[name]()(path))
+end
