@@ -97,43 +97,54 @@ def cases():
     yield "prompt_in", [Pooling(16, "mean")], {"prompts": prompts, "default_prompt_name": "query"}
 
 
-def main(out):
+def write_folders(out):
+    """Every case as a whole folder out/NAME; the names."""
     torch.manual_seed(7)
-    shutil.rmtree(out, ignore_errors=True)
-    os.makedirs(out)
-    made = {"texts": TEXTS, "cases": {}}
     make_bert(f"{out}/bert")
+    names = []
     for name, modules, options in cases():
         for layout in ("new", "old"):
             if name == "own_order" and layout == "old":
-                continue
-            with tempfile.TemporaryDirectory() as temp:
-                SentenceTransformer(modules=[Transformer(f"{out}/bert"), *modules],
-                                    **options).save(f"{temp}/m", create_model_card=False)
-                if layout == "old":
-                    older_layout(f"{temp}/m")
-                model = SentenceTransformer(f"{temp}/m", device="cpu").double()
-                case = {"plain": model.encode(TEXTS).tolist(),
-                        "dims4": model.encode(TEXTS, truncate_dim=4,
-                                              normalize_embeddings=True).tolist()}
-                if options:
-                    case["passage"] = model.encode(TEXTS, prompt_name="passage").tolist()
-                    case["none"] = model.encode(TEXTS, prompt="").tolist()
-                made["cases"][f"{name}_{layout}"] = case
-                keep = f"{out}/{name}_{layout}"
-                os.makedirs(keep)
-                for root, _, files in os.walk(f"{temp}/m"):
-                    inner = os.path.relpath(root, f"{temp}/m")
-                    for f in files:
-                        own = inner != "." or f in ("modules.json", "sentence_bert_config.json",
-                                                     "config_sentence_transformers.json")
-                        if own:
-                            os.makedirs(f"{keep}/{inner}", exist_ok=True)
-                            shutil.copy(f"{root}/{f}", f"{keep}/{inner}/{f}")
+                continue  # the older layout has no order of its own
+            folder = f"{out}/{name}_{layout}"
+            SentenceTransformer(modules=[Transformer(f"{out}/bert"), *modules],
+                                **options).save(folder, create_model_card=False)
+            if layout == "old":
+                older_layout(folder)
+            names.append(f"{name}_{layout}")
+    return names
+
+
+def keep_own(folder, to):
+    """Copies what a case adds to the BERT that all share."""
+    for root, _, files in os.walk(folder):
+        inner = os.path.relpath(root, folder)
+        for f in files:
+            if inner != "." or f in ("modules.json", "sentence_bert_config.json",
+                                     "config_sentence_transformers.json"):
+                os.makedirs(f"{to}/{inner}", exist_ok=True)
+                shutil.copy(f"{root}/{f}", f"{to}/{inner}/{f}")
+
+
+def main(out):
+    made = {"texts": TEXTS, "cases": {}}
+    with tempfile.TemporaryDirectory() as temp:
+        for name in write_folders(temp):
+            model = SentenceTransformer(f"{temp}/{name}", device="cpu").double()
+            case = {"plain": model.encode(TEXTS).tolist(),
+                    "dims4": model.encode(TEXTS, truncate_dim=4,
+                                          normalize_embeddings=True).tolist()}
+            if "passage" in model.prompts:
+                case["passage"] = model.encode(TEXTS, prompt_name="passage").tolist()
+                case["none"] = model.encode(TEXTS, prompt="").tolist()
+            made["cases"][name] = case
+            shutil.rmtree(f"{out}/{name}", ignore_errors=True)
+            keep_own(f"{temp}/{name}", f"{out}/{name}")
+        shutil.rmtree(f"{out}/bert", ignore_errors=True)
+        shutil.copytree(f"{temp}/bert", f"{out}/bert")
     with open(f"{out}/expected.json", "w", encoding="utf-8") as f:
-        text = json.dumps(made, separators=(",", ":"))
-        f.write(json.dumps(json.loads(text, parse_float=lambda s: float(f"{float(s):.7g}")),
-                           separators=(",", ":")) + "\n")
+        short = json.loads(json.dumps(made), parse_float=lambda s: float(f"{float(s):.7g}"))
+        f.write(json.dumps(short, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":
