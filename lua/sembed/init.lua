@@ -42,6 +42,7 @@ local modules = {
   safetensors = function() return require 'sembed.safetensors' end,
   schedule = function() return require 'sembed.schedule' end,
   search = function() return require 'sembed.search' end,
+  serve = function() return require 'sembed.serve' end,
   shard = function() return require 'sembed.shard' end,
   show = function() return require 'sembed.show' end,
   text = function() return require 'sembed.text' end,

@@ -60,6 +60,14 @@ function json.parse(text, source)
   return take(box[0])
 end
 
+-- The same of `bytes` bytes at a C pointer, without an error: nil and the message.
+function json.try(pointer, bytes, source)
+  if C.se_json_parse(pointer, bytes, source, box) ~= C.SE_OK then
+    return nil, core.text(C.se_message())
+  end
+  return take(box[0])
+end
+
 local function kind_of(value)
   if value == json.null then return 'null' end
   if type(value) ~= 'table' then return 'a ' .. type(value) end
@@ -83,6 +91,7 @@ local from_lua
 local function is_list(t)
   return getmetatable(t) == Array or t[1] ~= nil
 end
+json.is_list = is_list
 
 local function must(v)
   if v == nil then fail.raise('%s', core.text(C.se_message())) end
