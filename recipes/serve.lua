@@ -1,11 +1,11 @@
 -- An HTTP server for vectors: OpenAI's and text-embeddings-inference's APIs.
 --   sembed serve model=DIR                     sembed serve model=a=DIR1,b=DIR2 port=9000
--- Routes: POST /v1/embeddings, GET /v1/models; POST /embed /embed_all /similarity /tokenize /decode,
--- GET /info /health /metrics. lua/sembed/serve/openai.lua and tei.lua have their forms.
+-- Routes: POST /v1/embeddings, GET /v1/models; POST /embed /embed_all /similarity /tokenize
+-- /decode, GET /info /health /metrics. lua/sembed/serve/openai.lua and tei.lua have their forms.
 --
 --   host= port=          where to listen; only this machine can reach the default; port=0: any free
---   key= key_file=       clients must send "Authorization: Bearer KEY"; key= can be seen in the list
---                        of processes, a file or SEMBED_SERVE_KEY in the environment cannot
+--   key= key_file=       clients must send "Authorization: Bearer KEY"; key= can be seen in the
+--                        list of processes, a file or SEMBED_SERVE_KEY in the environment cannot
 --   batch=N              encode about N tokens at once: more is a little faster, and others wait
 --   texts= tokens=       the most of them in one request (413)
 --   truncate=true        /embed cuts too long texts unless it is told otherwise; else 413

@@ -107,8 +107,8 @@ static void route_times(const se_route *r, se_reply *out)
     int64_t sum = 0;
     for (int t = 0; t < N_TIMES - 1; t++) {
         sum += r->by_time[t];
-        line(out, "sembed_request_seconds_bucket{route=\"%s\",le=\"%g\"} %lld\n", r->path, limits[t],
-             (long long)sum);
+        line(out, "sembed_request_seconds_bucket{route=\"%s\",le=\"%g\"} %lld\n", r->path,
+             limits[t], (long long)sum);
     }
     line(out, "sembed_request_seconds_bucket{route=\"%s\",le=\"+Inf\"} %lld\n", r->path,
          (long long)n);

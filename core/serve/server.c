@@ -131,8 +131,8 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
         *context = c = calloc(1, sizeof *c);
         if (!c)
             return; /* its first request ends the connection */
-        c->fd = s->mhd->get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
-                    ->connect_fd;
+        c->fd =
+            s->mhd->get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         pthread_mutex_lock(&s->lock);
         se_client_does(s, c, IDLE, 0);
         c->next = s->clients;
@@ -231,9 +231,9 @@ static enum MHD_Result begin(se_server *s, struct MHD_Connection *connection, co
     pthread_mutex_unlock(&s->lock);
     if (doomed)
         return MHD_NO;
-    /* Who asks before sending, or would send far too much, is told now; the connection ends then. */
-    if (p->refused &&
-        (header(s, p, "Expect") || announced(s, p) > s->o.body + SE_THROWN_AWAY))
+    /* Who asks before sending, or would send far too much, is told now; the connection ends then.
+     */
+    if (p->refused && (header(s, p, "Expect") || announced(s, p) > s->o.body + SE_THROWN_AWAY))
         return refuse(s, p, url);
     return MHD_YES;
 }

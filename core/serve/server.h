@@ -1,6 +1,6 @@
-/* An HTTP server that Lua pulls from. Threads of libmicrohttpd accept, read and limit; requests that
- * are whole and within the limits wait in a queue until se_server_pull takes all of them, and a
- * connection sleeps until se_server_reply answers its request. What needs no model (a route or
+/* An HTTP server that Lua pulls from. Threads of libmicrohttpd accept, read and limit; requests
+ * that are whole and within the limits wait in a queue until se_server_pull takes all of them, and
+ * a connection sleeps until se_server_reply answers its request. What needs no model (a route or
  * method that there is not, a missing key, a body too large, a full queue, GET /health) is answered
  * here, also while Lua computes. Nothing here calls Lua. */
 #ifndef SE_SERVE_SERVER_H

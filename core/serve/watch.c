@@ -63,10 +63,12 @@ static const double SLOWEST = 4096; /* bytes a second */
 
 static void end_client(se_client *c)
 {
-    static const char late[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
-                               "Content-Type: application/json\r\nContent-Length: 65\r\n\r\n"
-                               "{\"error\":\"the request came too slowly\",\"error_type\":\"validation\"}";
-    /* While a request is read nothing is written, so that the answer cannot stand inside another. */
+    static const char late[] =
+        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
+        "Content-Type: application/json\r\nContent-Length: 65\r\n\r\n"
+        "{\"error\":\"the request came too slowly\",\"error_type\":\"validation\"}";
+    /* While a request is read nothing is written, so that the answer cannot stand inside another.
+     */
     if (c->doing == READING)
         send(c->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     c->doomed = true;

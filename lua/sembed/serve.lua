@@ -56,7 +56,8 @@ end
 local function key_of(o)
   if o.key ~= '' then return o.key end
   if o.key_file ~= '' then
-    return (require('sembed.files').read(require('sembed.run').path(o.key_file)):match '^%s*(.-)%s*$')
+    local path = require('sembed.run').path(o.key_file)
+    return (require('sembed.files').read(path):match '^%s*(.-)%s*$')
   end
   return os.getenv 'SEMBED_SERVE_KEY'
 end

@@ -9,7 +9,8 @@ ask.Refusal = Refusal
 
 -- kind: TEI's error_type (validation, empty, tokenizer, backend); param: the member that is wrong.
 function ask.refuse(status, message, param, kind)
-  error(setmetatable({ status = status, message = message, param = param, kind = kind }, Refusal), 0)
+  local refusal = { status = status, message = message, param = param, kind = kind }
+  error(setmetatable(refusal, Refusal), 0)
 end
 
 function ask.is_refusal(value) return getmetatable(value) == Refusal end
@@ -85,8 +86,8 @@ function ask.ids(value, name, vocabulary)
   return value
 end
 
--- Texts: "a" or ["a", "b"] -> a list of strings. Where `vocabulary` is given, token ids may stand in
--- the place of texts -> a list of lists, and nil for texts.
+-- Texts: "a" or ["a", "b"] -> a list of strings. Where `vocabulary` is given, token ids may stand
+-- in the place of texts -> nil and a list of lists.
 function ask.texts(value, name, most, vocabulary)
   if type(value) == 'string' then return { value } end
   if kind_of(value) ~= 'a list' then wrong(name, 'a string or a list of strings', value) end

@@ -51,7 +51,9 @@ function Count:text()
   by_model(lines, 'sembed_texts_total', 'Texts encoded.', self.texts)
   by_model(lines, 'sembed_tokens_total', 'Tokens encoded.', self.tokens)
   add '# HELP sembed_batch_texts Texts encoded together.\n# TYPE sembed_batch_texts histogram'
-  for i, size in ipairs(SIZES) do add('sembed_batch_texts_bucket{le="%d"} %d', size, self.sizes[i]) end
+  for i, size in ipairs(SIZES) do
+    add('sembed_batch_texts_bucket{le="%d"} %d', size, self.sizes[i])
+  end
   add('sembed_batch_texts_bucket{le="+Inf"} %d', self.batches)
   add('sembed_batch_texts_sum %d\nsembed_batch_texts_count %d', self.all, self.batches)
   add('# HELP sembed_dropped_total Requests whose client went away.\n'

@@ -4,9 +4,9 @@
 --   { "model": NAME, "input": "a" | ["a", ...] | [1, ...] | [[1, ...], ...],
 --     "encoding_format": "float" | "base64", "dimensions": N, "user": ... }
 --   -> { "object": "list",
---        "data": [{ "object": "embedding", "index": 0, "embedding": [...] | "base64 of f32" }, ...],
+--        "data": [{ "object": "embedding", "index": 0, "embedding": [...] | "base64" }, ...],
 --        "model": NAME, "usage": { "prompt_tokens": N, "total_tokens": N } }
--- GET /v1/models -> { "object": "list", "data": [{ "id", "object": "model", "created", "owned_by" }] }
+-- GET /v1/models -> { "object": "list", "data": [{ "id", "object", "created", "owned_by" }] }
 -- GET /v1/models/NAME -> one of these
 -- Errors: { "error": { "message", "type", "param", "code" } }
 --

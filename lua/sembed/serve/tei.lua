@@ -1,10 +1,11 @@
 -- text-embeddings-inference's routes. "inputs" is "a", ["a", ...], or token ids; "model": NAME may
 -- name one of several models, else it is the first.
 --
--- POST /embed      { inputs, normalize = true, truncate = false, prompt_name, dimensions } -> [[...]]
+-- POST /embed      { inputs, normalize = true, truncate = false, prompt_name, dimensions }
+--                  -> [[...]]
 -- POST /embed_all  { inputs, truncate, prompt_name } -> [[[...]]], a vector for each token
 -- POST /similarity { inputs: { source_sentence, sentences: [...] }, parameters: { truncate,
---                    prompt_name } } -> [0.5, ...], cosines
+--                    prompt_name } } -> [0.5, ...]: cosines
 -- POST /tokenize   { inputs, add_special_tokens = true, prompt_name }
 --                  -> [[{ id, text, special, start, stop }]]; places in characters, null if special
 -- POST /decode     { ids: [1, ...] | [[1, ...]], skip_special_tokens = true } -> ["..."]
