@@ -422,6 +422,7 @@ static void test_queue(void **state)
     ask(a, "POST", "/embed", "", large);
     ask(b, "POST", "/embed", "", large);
     ask(c, "POST", "/embed", "", large);
+    poll(NULL, 0, 300); /* until all of them are in: they take seconds */
     int status = 0;
     for (int i = 0; i < 200 && status != 429; i++)
         status = post("/embed", "{\"inputs\":\"a\"}");
