@@ -45,34 +45,48 @@ function search.corpus(corpus)
   return shape[1], shape[2], function(first) return corpus, first end
 end
 
--- The queries in tiles, with the best so far of each.
-local function tiles_of(queries, k, metric)
-  local tiles = {}
-  if metric == 'cosine' then queries = f.normalize(queries) end
+-- --- the best so far, while rows come in blocks ---
+
+local Best = {}
+Best.__index = Best
+
+-- What search.topk does, for a corpus that comes block after block: best:add(part) for each, then
+-- best:results(). Memory for the queries and their answers.
+function search.best(queries, k, metric)
+  local self = setmetatable({ tiles = {}, rows = 0, metric = known_metric(metric) }, Best)
+  if self.metric == 'cosine' then queries = f.normalize(queries) end
   for first = 1, #queries, QUERIES do
     local last = math.min(first + QUERIES - 1, #queries)
     local tile = { queries = tensor.keep(queries:rows(first, last)),
-      values = tensor.full({ last - first + 1, k }, -math.huge),
-      places = tensor.full({ last - first + 1, k }, NONE, 'i32') }
+      values = tensor.keep(tensor.full({ last - first + 1, k }, -math.huge)),
+      places = tensor.keep(tensor.full({ last - first + 1, k }, NONE, 'i32')) }
     tensor.eval(tile.queries)
-    tiles[#tiles + 1] = tile
+    self.tiles[#self.tiles + 1] = tile
   end
-  return tiles
+  return self
 end
 
-local function look_at(tile, part, from, count, name, metric)
-  tensor.scope('search', function()
-    local values, places = f.nearest(tile.queries, part, tile.values, tile.places,
-      { from = from, count = count, name = name, cosine = metric == 'cosine' })
-    tensor.eval(values, places)
-    tile.values, tile.places = tensor.keep(values), tensor.keep(places)
-  end)
+-- The next `count` rows of the corpus: those of `part` from row `from` on (all of it if not given).
+function Best:add(part, from, count)
+  from, count = from or 0, count or #part
+  for _, tile in ipairs(self.tiles) do
+    tensor.scope('search', function()
+      local values, places = f.nearest(tile.queries, part, tile.values, tile.places,
+        { from = from, count = count, name = self.rows, cosine = self.metric == 'cosine' })
+      tensor.eval(values, places)
+      tile.values, tile.places = tensor.keep(values), tensor.keep(places)
+    end)
+  end
+  self.rows = self.rows + count
 end
 
-local function check_places(places, what)
-  if #places > 0 and places:size(2) > 0 and places:max():item() == NONE then
-    fail.raise('search: %s holds vectors that are not finite numbers', what)
-  end
+-- scores f32[q, k], rows i32[q, k]; where there were less than k rows, the last scores are -inf.
+function Best:results()
+  local values, places = {}, {}
+  for i, tile in ipairs(self.tiles) do values[i], places[i] = tile.values, tile.places end
+  local scores, rows = tensor.keep(tensor.join(values)), tensor.keep(tensor.join(places))
+  tensor.eval(scores, rows)
+  return scores, rows
 end
 
 function search.topk(queries, corpus, k, options)
@@ -90,21 +104,21 @@ function search.topk(queries, corpus, k, options)
   if q == 0 or k == 0 then
     return tensor.zeros(q, k), tensor.zeros(q, k):cast 'i32'
   end
-  local tiles = tiles_of(queries, k, metric)
+  local best = search.best(queries, k, metric)
   for first = 0, n - 1, block do
     local count = math.min(block, n - first)
     local part, from = part_of(first, count)
-    for _, tile in ipairs(tiles) do look_at(tile, part, from, count, first, metric) end
+    best:add(part, from, count)
     if options.progress then
       progress.show('%s: %.0f of %.0f rows', options.progress, first + count, n)
     end
   end
   if options.progress then progress.clear() end
-  local values, places = {}, {}
-  for i, tile in ipairs(tiles) do values[i], places[i] = tile.values, tile.places end
-  local scores, rows = tensor.keep(tensor.join(values)), tensor.keep(tensor.join(places))
-  tensor.eval(scores, rows)
-  check_places(rows, options.name or 'the corpus')
+  local scores, rows = best:results()
+  if rows:max():item() == NONE then
+    fail.raise('search: %s holds vectors that are not finite numbers',
+      options.name or 'the corpus')
+  end
   return scores, rows
 end
 

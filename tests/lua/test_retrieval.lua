@@ -2,7 +2,6 @@
 -- best of blocks next to the best of all, mistakes in the folder's files.
 local se = require 'sembed'
 local check = require 'check'
-local Top = require 'sembed.evaluate.top'
 
 local data = check.data 'eval'
 local model = se.model.open(check.data 'tiny-mpnet')
@@ -40,19 +39,21 @@ local queries, documents = digits(5, 1), digits(90, 2)
 local scores = queries:matmul(documents:t()):totable()
 for _, k in ipairs { 1, 7, 89, 90, 101 } do
   for _, block in ipairs { 1, 8, 90 } do
-    local top = Top.new(queries, k)
-    for first = 1, 90, block do top:add(documents:rows(first, math.min(first + block - 1, 90))) end
-    check.equal(top.documents, 90, 'documents')
-    top:lists(function(i, list)
+    local best = se.search.best(queries, k, 'dot')
+    for first = 1, 90, block do best:add(documents:rows(first, math.min(first + block - 1, 90))) end
+    check.equal(best.rows, 90, 'documents')
+    local values, rows = best:results()
+    values = values:totable()
+    for i, list in ipairs(rows:totable()) do
       local order, row = {}, scores[i]
       for j = 1, 90 do order[j] = j end
       table.sort(order, function(a, b) return row[a] > row[b] or (row[a] == row[b] and a < b) end)
-      check.equal(#list, math.min(k, 90), 'how many')
-      for j, document in ipairs(list) do
-        check.equal(document, order[j] - 1, ('k %d, block %d, query %d, place %d'):format(k, block,
-          i, j))
+      for j = 1, k do
+        local what = ('k %d, block %d, query %d, place %d'):format(k, block, i, j)
+        check.equal(values[i][j], j <= 90 and row[order[j]] or -math.huge, what)
+        if j <= 90 then check.equal(list[j], order[j] - 1, what) end
       end
-    end)
+    end
   end
 end
 

@@ -12,15 +12,15 @@
 -- (BEIR's ignore_identical_ids).
 -- Equal scores: the document that stands earlier in the corpus is the better one.
 --
--- Memory: vectors of one block of documents, vectors and texts of the queries, 202 scores and
+-- Memory: vectors of one block of documents, vectors and texts of the queries, 101 scores and
 -- numbers for each of them, and the judgements; nothing grows with the corpus.
 
 local Coder = require 'sembed.evaluate.coder'
-local Top = require 'sembed.evaluate.top'
 local beir = require 'sembed.evaluate.beir'
 local fail = require 'sembed.fail'
 local metrics = require 'sembed.evaluate.metrics'
 local records = require 'sembed.evaluate.records'
+local semantic_search = require 'sembed.search'
 local tensor = require 'sembed.tensor'
 
 local BLOCK = 1024 -- documents encoded between two looks at the best
@@ -43,16 +43,17 @@ local function watched_ids(set)
   return place_of
 end
 
--- Runs through the corpus. Returns the best documents, and place_of[id], from 0.
+-- Runs through the corpus. Returns the best documents (search.best), and place_of[id], from 0.
 local function search(coder, set, unit)
-  local top = Top.new(encode_queries(coder, set, unit), CUTOFFS[#CUTOFFS] + 1)
+  local queries = encode_queries(coder, set, unit)
+  local best = semantic_search.best(queries, CUTOFFS[#CUTOFFS] + 1, 'dot')
   local place_of, texts, n = watched_ids(set), {}, 0
   local function flush()
     coder:expect(#texts)
     local x = tensor.scope('documents', function()
       return (coder:encode(texts, 'document', unit))
     end)
-    top:add(x)
+    best:add(x)
     texts = {}
   end
   for id, text, place in set:corpus() do
@@ -63,7 +64,7 @@ local function search(coder, set, unit)
   end
   if #texts > 0 then flush() end
   fail.unless(n > 0, '%s: no documents in it', set.documents.name)
-  return top, place_of
+  return best, place_of
 end
 
 -- One query's numbers, by NAME@CUTOFF.
@@ -80,20 +81,22 @@ local function numbers_of(found, judged)
   return values, relevant
 end
 
--- The relevance of what a query found, best first; the document of its own id is passed over.
-local function relevance_of(query, documents, place_of)
+-- The relevance of the n documents that a query found, best first; the one of its own id is passed
+-- over.
+local function relevance_of(query, documents, n, place_of)
   local at, judged, found = {}, {}, {}
   for id, relevance in pairs(query.judged) do
     judged[#judged + 1] = relevance
     if place_of[id] then at[place_of[id]] = relevance end
   end
-  for _, place in ipairs(documents) do
+  for i, place in ipairs(documents) do
+    if i > n then break end
     if place ~= place_of[query.id] then found[#found + 1] = at[place] or 0 end
   end
   return found, judged
 end
 
-local function means(set, top, place_of)
+local function means(set, best, place_of)
   local sums, order, hopeless = {}, {}, 0
   for _, name in ipairs(NAMES) do
     for _, k in ipairs(CUTOFFS) do
@@ -101,11 +104,13 @@ local function means(set, top, place_of)
       sums[order[#order]] = 0
     end
   end
-  top:lists(function(i, documents)
-    local values, relevant = numbers_of(relevance_of(set.queries[i], documents, place_of))
+  local n, _, rows = math.min(best.rows, CUTOFFS[#CUTOFFS] + 1), best:results()
+  for i, documents in ipairs(rows:totable()) do
+    local found, judged = relevance_of(set.queries[i], documents, n, place_of)
+    local values, relevant = numbers_of(found, judged)
     for name, value in pairs(values) do sums[name] = sums[name] + value end
     if relevant == 0 then hopeless = hopeless + 1 end
-  end)
+  end
   for name, sum in pairs(sums) do sums[name] = sum / #set.queries end
   return sums, order, hopeless
 end
@@ -129,10 +134,10 @@ return function(model, path, options)
   local set = beir.open(source, split)
   local coder = Coder.new(model, options, 'beir', source)
   coder.source = set.documents -- what takes the time
-  local top, place_of = search(coder, set, similarity == 'cosine' or nil)
-  local values, order, hopeless = means(set, top, place_of)
+  local best, place_of = search(coder, set, similarity == 'cosine' or nil)
+  local values, order, hopeless = means(set, best, place_of)
   return (coder:report { task = 'beir', source = source.name, split = split,
-    queries = #set.queries, documents = top.documents, similarity = similarity,
+    queries = #set.queries, documents = best.rows, similarity = similarity,
     unknown_documents = count_unknown(set, place_of), queries_without_relevant = hopeless,
     cutoffs = CUTOFFS, metrics = values, order = order })
 end
