@@ -31,7 +31,7 @@ local function open_model()
   for _, key in ipairs { 'layers', 'hidden', 'heads', 'vocab', 'dropout' } do
     if given[key] then error(key .. '= does not go with weights=: the folder says it') end
   end
-  return (se.model.mpnet(cfg.weights))
+  return (se.model.open(cfg.weights))
 end
 
 local model = open_model()
@@ -50,7 +50,7 @@ local adam = se.optim.adamw(model.params, { eps = 1e-6 })
 
 -- The parentheses after `return` keep this file's line in error messages: a tail call loses it.
 local function encode(text)                         -- token ids -> unit vectors
-  return (se.normalize(se.mean_pool(model(text), text)))
+  return (model:vectors(text, true))                -- the mean of the tokens, or as weights= says
 end
 local function loss(reply, comment)                 -- both (my rows of the batch, hidden)
   local scores = reply:matmul(se.shard.gather(comment):t()) * cfg.scale
@@ -79,9 +79,15 @@ local function evaluate()
   local share, used = se.evaluate.one_of(context, reply)
   return { share = 100 * share, used = used, context = context, reply = reply }
 end
+local function note(when, result)                   -- for the card in the model's folder
+  if not result then return end
+  model.card.results = model.card.results or {}
+  model.card.results['1-of-100 ' .. when] = ('%.1f %% (%d pairs)'):format(result.share, result.used)
+end
 
 local steps = se.train.steps(talk, cfg, { model = model, adam = adam })
 local before = evaluate()
+note('before', before)
 for step, batch in steps do
   local value, grads, seen = run(batch.response, batch.context)
   local norm = adam:update(grads, { rate = rate(step), clip = 1.0 })
@@ -89,6 +95,8 @@ for step, batch in steps do
     rate = rate(step) }
 end
 local after = evaluate()
+note('after', after)
+model:write_card(cfg.out)
 
 print('the model is in ' .. cfg.out)
 for i = 1, after and math.min(3, after.used) or 0 do -- what it would answer; an echo does not count

@@ -70,13 +70,36 @@ local function plain_config(cfg)
   return copy
 end
 
+-- What the card in the model's folder tells of the run; results are the recipe's to fill.
+local function fill_card(model, cfg, step)
+  local card, parameters = model.card or {}, plain_config(cfg)
+  -- What the card tells elsewhere, or what changes no number.
+  for _, key in ipairs { 'out', 'resume', 'save', 'dry', 'eval', 'profile', 'memory', 'threads',
+    'device', 'data', 'test', 'steps', 'seed', 'layers', 'hidden', 'heads', 'inner', 'vocab' } do
+    parameters[key] = nil
+  end
+  if parameters.weights ~= '' then parameters.dropout = model.config.hidden_dropout_prob end
+  for key, value in pairs(parameters) do
+    if value == '' then parameters[key] = nil end
+  end
+  local data = rawget(cfg, 'data')
+  card.title = card.title or 'A sentence encoder trained with sembed'
+  card.data = card.data or type(data) == 'table' and table.concat(data, ', ') or data
+  card.parameters, card.steps, card.of = parameters, step, rawget(cfg, 'steps')
+  card.seed = rawget(cfg, 'seed') or 1
+  model.card = card
+end
+
 -- parts: model, optimizer (both optional), data. Everything is computed first, so the save is the
 -- state after a whole step.
 function checkpoint.save(out, step, cfg, parts, finished, log_bytes)
   tensor.eval()
   core.check(C.se_save_begin(out, step, path_box))
   local path, linked = take_path(), {}
-  if parts.model then linked = parts.model:save(path) end
+  if parts.model then
+    fill_card(parts.model, cfg, step)
+    linked = parts.model:save(path)
+  end
   if parts.optimizer then
     local names, tensors = parts.optimizer:state()
     safetensors.save(path .. '/optimizer.safetensors', names, tensors)

@@ -63,6 +63,10 @@ for _, name in ipairs(names) do
     check.ok(not se.files.exists(saved .. '.part'), 'a part is left')
     check.same(se.model.open(saved):encode(texts), all, name .. ': saved')
   end
+  for _, p in ipairs(model.params) do p:assign(p * 0) end
+  check.ok(model:encode(texts):bytes() ~= all:bytes(), '%s: other weights', name)
+  model:restore(saved)
+  check.same(model:encode(texts), all, name .. ': taken back')
 end
 
 -- Unit length, asked for or forbidden.
@@ -123,7 +127,7 @@ broken('dense_new', '2_Dense/config.json', 'true', 'true, "use_residual": true',
 broken('dense_new', '2_Dense/config.json', '"sentence_embedding"', '"token_embeddings"',
   'module_input_name')
 broken(nil, 'config.json', '"bert"', '"t5"', '"t5"', 'bert and mpnet')
-broken(nil, 'config.json', '"gelu"', '"swish"', 'hidden_act')
+broken(nil, 'config.json', '"gelu"', '"selu"', 'hidden_act', 'gelu_new')
 broken('prompt_mean_new', 'config_sentence_transformers.json', '"query",', '"other",',
   'default_prompt_name')
 

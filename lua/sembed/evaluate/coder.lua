@@ -40,7 +40,7 @@ local function prompt_of(model, options, side)
     for _, known in ipairs(own_prompts[side]) do
       if prompts[known] then return prompts[known] end
     end
-    return ''
+    return prompts[model.default_prompt or ''] or ''
   end
   for known in pairs(prompts) do names[#names + 1] = known end
   return prompts[name] or fail.raise('evaluate: %s_name: %s', key,

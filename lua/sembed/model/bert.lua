@@ -8,7 +8,7 @@ local bert = {
   name = 'bert', first = 0,
   attention = { q = 'attention.self.query', k = 'attention.self.key', v = 'attention.self.value',
     o = 'attention.output.dense', norm = 'attention.output.LayerNorm' },
-  defaults = { type_vocab_size = 2, layer_norm_eps = 1e-12, hidden_act = 'gelu' },
+  defaults = { type_vocab_size = 2, layer_norm_eps = 1e-12 },
   fresh = { architectures = { 'BertModel' }, max_position_embeddings = 512, type_vocab_size = 2,
     layer_norm_eps = 1e-12 },
 }

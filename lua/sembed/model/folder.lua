@@ -73,6 +73,28 @@ function folder.length(path)
   return type(sentence.max_seq_length) == 'number' and sentence.max_seq_length or 0
 end
 
+-- Versions and architectures had names of their own for this file.
+local function length_of(at)
+  local where
+  for _, kind in ipairs { 'bert', 'roberta', 'distilbert', 'mpnet' } do
+    where = ('%s/sentence_%s_config.json'):format(at, kind)
+    if files.exists(where) then break end
+  end
+  local c = load_if_there(where) or {}
+  local length = c.max_seq_length
+  if length == json.null then length = nil end
+  if length and not (type(length) == 'number' and length >= 2 and length % 1 == 0) then
+    fail.raise('%s: max_seq_length is %s; a count from 2 on is wanted', where, tostring(length))
+  end
+  if c.do_lower_case == true then
+    local said = load_if_there(at .. '/tokenizer_config.json') or {}
+    if said.do_lower_case == false then
+      fail.raise('%s: do_lower_case is not supported for a tokenizer that keeps case', where)
+    end
+  end
+  return length
+end
+
 local function prompts_of(path)
   local where = path .. '/config_sentence_transformers.json'
   local c = load_if_there(where) or {}
@@ -102,13 +124,7 @@ function folder.open(path, prefix, check)
     fail.raise('%s/config.json: model_type is "%s"; "%s" is wanted', at, config.model_type, prefix)
   end
   config = check(config, at .. '/config.json')
-  local sentence = load_if_there(at .. '/sentence_bert_config.json') or {}
-  local length = sentence.max_seq_length
-  if length == json.null then length = nil end
-  if length and not (type(length) == 'number' and length >= 2 and length % 1 == 0) then
-    fail.raise('%s/sentence_bert_config.json: max_seq_length is %s; a count from 2 on is wanted',
-      at, tostring(length))
-  end
+  local length = length_of(at)
   local prompts, default, similarity = prompts_of(path)
   return {
     path = at, config = config, take = taker(require('sembed.weights').open(at), prefix),

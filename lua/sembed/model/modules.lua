@@ -14,9 +14,10 @@ local modules = {}
 
 local function same(x) return x end
 
+-- By the names of PyTorch's classes.
 local activations = {
   Identity = same, Tanh = f.tanh, ReLU = f.relu, GELU = f.gelu, Sigmoid = f.sigmoid,
-  SiLU = function(x) return x * f.sigmoid(x) end,
+  SiLU = nn.activations.silu,
 }
 
 local function class(call)

@@ -54,17 +54,21 @@ local function card_text(model)
   add '```python\nfrom sentence_transformers import SentenceTransformer'
   add "model = SentenceTransformer('this folder')\nvectors = model.encode(['a text', 'another'])"
   add '```\n```\nsembed encode model=FOLDER in=TEXTS.jsonl field=text out=VECTORS.npy\n```\n'
-  if next(model.prompts) then
+  local quoted = {}
+  for name, prompt in pairs(model.prompts) do
+    if prompt ~= '' then quoted[name] = ('`%s`'):format(prompt) end
+  end
+  if next(quoted) then
     add '## Prompts\n'
-    local quoted = {}
-    for name, prompt in pairs(model.prompts) do quoted[name] = ('`%s`'):format(prompt) end
     add(table_of(quoted, { 'name', 'put before a text' }))
   end
   if card.data or card.parameters or card.steps then
     add '## Training\n'
     if card.data then add('Data: %s\n', card.data) end
     if card.steps then
-      add('Steps: %d%s\n', card.steps, card.seed and ('; seed %d'):format(card.seed) or '')
+      local unfinished = card.of and card.of ~= card.steps
+      add('Steps: %d%s%s\n', card.steps, unfinished and ' of ' .. card.of or '',
+        card.seed and ('; seed %d'):format(card.seed) or '')
     end
     if card.parameters then add(table_of(card.parameters, { 'key', 'value' })) end
   end

@@ -50,7 +50,7 @@ end
 
 local function build(architecture, c, take)
   local place = nn.places()
-  local self = { config = c, layers = {} }
+  local self = { config = c, layers = {}, activation = nn.activations[c.hidden_act or 'gelu'] }
   architecture.build(self, take, c)
   self.norm = transformer.norm(take, 'embeddings.LayerNorm', c)
   self.drop = nn.dropout(c.hidden_dropout_prob, place())
@@ -73,7 +73,7 @@ local function run_layer(self, l, x, text, bias)
     place = l.place,
   })
   local h = l.attention_norm(x + l.attention_drop(l.o(a), text))
-  return l.norm(h + l.drop(l.narrow(f.gelu(l.wide(h))), text))
+  return l.norm(h + l.drop(l.narrow(self.activation(l.wide(h))), text))
 end
 
 -- Methods of an architecture's models.
@@ -112,7 +112,13 @@ local function check_config(architecture, c, where)
     end
   end
   must('model_type', architecture.name)
-  must('hidden_act', 'gelu')
+  if not nn.activations[c.hidden_act or 'gelu'] then
+    local names = {}
+    for name in pairs(nn.activations) do names[#names + 1] = name end
+    table.sort(names)
+    fail.raise('%s: hidden_act is %s; %s are known', where, tostring(c.hidden_act),
+      table.concat(names, ', '))
+  end
   must('position_embedding_type', 'absolute')
   must('is_decoder', false)
   for key, value in pairs(architecture.defaults) do

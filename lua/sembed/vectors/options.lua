@@ -7,7 +7,10 @@ local switches = { ['true'] = true, ['1'] = true, ['false'] = false, ['0'] = fal
 
 local function prompt_of(model, cfg)
   if cfg.prompt ~= '' and not model.prompts then fail.raise 'prompt=: this model takes none' end
-  if cfg.prompt_name == '' then return cfg.prompt ~= '' and cfg.prompt or nil end
+  if cfg.prompt_name == '' then
+    local default = model.default_prompt and model.prompts[model.default_prompt]
+    return cfg.prompt ~= '' and cfg.prompt or default
+  end
   if cfg.prompt ~= '' then fail.raise 'prompt= and prompt_name= are both given: one is enough' end
   local prompts, names = model.prompts or {}, {}
   for name in pairs(prompts) do names[#names + 1] = name end
