@@ -11,7 +11,7 @@ local se = require 'sembed'
 local check = require 'check'
 
 local reference = se.json.load(check.data 'eval/real.json')
-for _, name in ipairs { 'all-mpnet-base-v2' } do
+for _, name in ipairs { 'all-mpnet-base-v2', 'all-MiniLM-L6-v2' } do
   local wanted = reference[name]
   local result = se.evaluate.pairs(se.model.open(models .. '/' .. name),
     se.run.folder .. '/../../recipes/data/test.jsonl.gz', { limit = wanted.pairs })
