@@ -80,6 +80,31 @@ near(plain:encode(texts), expected.cases.mean_new.plain, 'no modules.json')
 check.equal(#plain:encode('a'):shape(), 1, 'one text')
 check.fails(function() plain:encode(texts, { dims = 17 }) end, 'dims=17', '1 to 16')
 
+-- Names of tensors as other programs write them.
+local odd, names_of, tensors = assemble(), {}, {}
+for name, t in pairs(se.safetensors.load(odd .. '/model.safetensors')) do
+  if not name:match '^pooler' then
+    name = name:gsub('LayerNorm%.weight', 'LayerNorm.gamma'):gsub('LayerNorm%.bias',
+      'LayerNorm.beta')
+    names_of[#names_of + 1], tensors[#tensors + 1] = 'bert.' .. name, t
+  end
+end
+se.safetensors.save(odd .. '/other', names_of, tensors)
+se.files.rename(odd .. '/other', odd .. '/model.safetensors')
+check.same(se.model.open(odd):encode(texts), plain:encode(texts), 'other names')
+
+-- Activations: PyTorch's values in float64.
+local x = se.tensor { -3, -1, -0.5, 0, 0.5, 1, 3 }
+for name, values in pairs {
+  gelu_new = { -0.00363739208, -0.15880800939, -0.15428599017, 0, 0.34571400983, 0.84119199061,
+    2.99636260792 },
+  silu = { -0.14227761953, -0.26894142137, -0.18877033440, 0, 0.31122966560, 0.73105857863,
+    2.85772238047 },
+  relu = { 0, 0, 0, 0, 0.5, 1, 3 },
+} do
+  check.near(se.nn.activations[name](x), se.tensor(values), 3e-7, name)
+end
+
 -- --- training ---
 
 -- The loss falls along each weight's gradient as fast as the gradient says (central differences).
@@ -126,6 +151,9 @@ broken('dense_new', '2_Dense/config.json', '16', '17', 'in_features is 17', '16 
 broken('dense_new', '2_Dense/config.json', 'true', 'true, "use_residual": true', 'use_residual')
 broken('dense_new', '2_Dense/config.json', '"sentence_embedding"', '"token_embeddings"',
   'module_input_name')
+broken('mean_new', 'sentence_bert_config.json', 'feature-extraction', 'fill-mask', 'fill-mask')
+broken('mean_new', 'config_sentence_transformers.json', '"SentenceTransformer"', '"CrossEncoder"',
+  'CrossEncoder')
 broken(nil, 'config.json', '"bert"', '"t5"', '"t5"', 'bert and mpnet')
 broken(nil, 'config.json', '"gelu"', '"selu"', 'hidden_act', 'gelu_new')
 broken('prompt_mean_new', 'config_sentence_transformers.json', '"query",', '"other",',

@@ -46,13 +46,21 @@ function folder.model_type(path)
   return json.load(where, 'an object').model_type, where
 end
 
--- take(name, dims): a tensor of the file, its sizes checked. Some files put "mpnet." before names.
+-- Some files put "mpnet." before names, and BERT's first ones called the weights of norms otherwise.
+local function other_names(name, prefix)
+  local first = name:gsub('LayerNorm%.weight$', 'LayerNorm.gamma')
+    :gsub('LayerNorm%.bias$', 'LayerNorm.beta')
+  return { prefix .. '.' .. name, first, prefix .. '.' .. first }
+end
+
+-- take(name, dims): a tensor of the file, its sizes checked.
 local function taker(weights, prefix)
   return function(name, dims)
     local full = name
-    if not weights:has(name) and weights:has(prefix .. '.' .. name) then
-      full = prefix .. '.' .. name
+    for _, other in ipairs(other_names(name, prefix)) do
+      if not weights:has(full) then full = other end
     end
+    if not weights:has(full) then full = name end
     if not weights:has(full) and name:match '^pooler%.' then
       -- No vector depends on the pooler; a file without one is whole.
       return (require('sembed.tensor').zeros(dims))
@@ -86,6 +94,10 @@ local function length_of(at)
   if length and not (type(length) == 'number' and length >= 2 and length % 1 == 0) then
     fail.raise('%s: max_seq_length is %s; a count from 2 on is wanted', where, tostring(length))
   end
+  local task = c.transformer_task
+  if task ~= nil and task ~= 'feature-extraction' then
+    fail.raise('%s: transformer_task is %s; feature-extraction is wanted', where, tostring(task))
+  end
   if c.do_lower_case == true then
     local said = load_if_there(at .. '/tokenizer_config.json') or {}
     if said.do_lower_case == false then
@@ -99,6 +111,9 @@ local function prompts_of(path)
   local where = path .. '/config_sentence_transformers.json'
   local c = load_if_there(where) or {}
   local prompts, default = {}, c.default_prompt_name
+  if type(c.model_type) == 'string' and c.model_type ~= 'SentenceTransformer' then
+    fail.raise('%s: model_type is "%s"; "SentenceTransformer" is wanted', where, c.model_type)
+  end
   if c.prompts ~= nil and type(c.prompts) ~= 'table' then
     fail.raise('%s: "prompts": an object is wanted', where)
   end

@@ -9,12 +9,14 @@ local known = {
   mpnet = function() return require 'sembed.model.mpnet' end,
 }
 
-return function(path)
-  path = run.path(path)
+return function(asked)
+  local path = run.path(asked)
   local name, where = folder_io.model_type(path)
   if not known[name] then
     fail.raise('%s: model_type is %s; bert and mpnet are known', where,
       type(name) == 'string' and '"' .. name .. '"' or 'not there')
   end
-  return (known[name]()(path))
+  local model = known[name]()(path)
+  model.name = asked:match '^hf:[^/]+/([^@]+)' or model.name
+  return model
 end
