@@ -46,7 +46,7 @@ function folder.model_type(path)
   return json.load(where, 'an object').model_type, where
 end
 
--- Some files put "mpnet." before names, and BERT's first ones called the weights of norms otherwise.
+-- Some files put "mpnet." before names; BERT's first ones call the weights of norms otherwise.
 local function other_names(name, prefix)
   local first = name:gsub('LayerNorm%.weight$', 'LayerNorm.gamma')
     :gsub('LayerNorm%.bias$', 'LayerNorm.beta')
