@@ -59,10 +59,9 @@ for _, task in ipairs(tasks) do
   end
 end
 
-local width = model.dims or model.config.hidden_size
 local about = { sembed = se.version, model = cfg.model, options = {},
   length = cfg.length > 0 and cfg.length or model.length,
-  dims = cfg.dims > 0 and cfg.dims or width }
+  dims = cfg.dims > 0 and cfg.dims or model.dims }
 for key in pairs(given) do about.options[key] = cfg[key] end
 if cfg.json then io.write(se.evaluate.report.json(about, results)) end
 if cfg.out ~= '' then se.evaluate.report.save(cfg.out, about, results) end

@@ -36,7 +36,7 @@ end
 
 local function open(folder)
   model = require 'sembed.model.open' (folder)
-  return model.dims or model.config.hidden_size, model.length
+  return model.dims, model.length
 end
 
 local function text_or_nil(pointer)
@@ -65,12 +65,8 @@ local function encode(pointer)
     texts[i] = bytes ~= nil and core.text(job.texts[i - 1], bytes[i - 1])
       or core.text(job.texts[i - 1])
   end
-  local options = options_of(job.options)
-  if not model.prompts and (options.prompt or options.prompt_name or options.dims) then
-    fail.raise 'encode: this model takes neither prompts nor dims'
-  end
   return (graph.scope('encode', function()
-    local x, cut = model:encode(texts, options)
+    local x, cut = model:encode(texts, options_of(job.options))
     local data, dims = tensor.read(x)
     core.copy(job.out, data, dims[1] * dims[2] * 4)
     core.hold(x)

@@ -41,7 +41,6 @@ function serve.models(text, words)
     local model = require 'sembed.model.open'(path or part)
     local folder = (path or part):gsub('/+$', '')
     model.name = name or (folder:match '[^/]+$' or folder)
-    model.dims = model.dims or model.config.hidden_size
     if seen[model.name] then
       fail.raise('serve: two models are called "%s"; NAME=DIR gives one another name', model.name)
     end

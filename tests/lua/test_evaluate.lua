@@ -213,7 +213,7 @@ wrong('pairs', 'a\tb\n', { dims = 99 }, 'dims=99')
 
 local asked
 local listener = { prompts = { query = 'q: ', passage = 'p: ', ask = 'a: ' }, length = 128,
-  tokenizer = model.tokenizer }
+  tokenizer = model.tokenizer, prompt = model.prompt }
 function listener.encode(_, list, how)
   asked[#asked + 1] = how.prompt or '-'
   return model:encode(list)
@@ -235,9 +235,8 @@ check.equal(heard, 'a: a: ', 'sts, a prompt given')
 check.equal(noted.prompts.text, 'a: ', 'the prompt is told')
 check.ok(noted.tokens > plain_tokens, 'its tokens count')
 check.fails(function() prompts_of('sts', single, { prompt_name = 'asc' }) end,
-  'prompt_name', 'did you mean "ask"')
+  'unknown prompt "asc"', 'did you mean "ask"')
 wrong('sts', 'a\tb\t1\n', { prompt_name = 'ask' }, 'unknown prompt "ask"')
-if not model.prompts then wrong('sts', 'a\tb\t1\n', { prompt = 'x' }, 'takes none') end
 
 -- --- the program ---
 

@@ -28,23 +28,17 @@ local function seconds() return tonumber(core.C.se_seconds()) end
 local function prompt_of(model, options, side)
   local key = side == 'text' and 'prompt' or side .. '_prompt'
   local text, name = options[key] or '', options[key .. '_name'] or ''
-  local prompts, names = model.prompts or {}, {}
   if text ~= '' and name ~= '' then
     fail.raise('evaluate: %s and %s_name: one of them is enough', key, key)
   end
-  if text ~= '' then
-    fail.unless(model.prompts, 'evaluate: %s: this model takes none', key)
-    return text
-  end
+  if text ~= '' then return text end
   if name == '' then
     for _, known in ipairs(own_prompts[side]) do
-      if prompts[known] then return prompts[known] end
+      if model.prompts[known] then return model.prompts[known] end
     end
-    return prompts[model.default_prompt or ''] or ''
+    return model.prompts[model.default_prompt or ''] or ''
   end
-  for known in pairs(prompts) do names[#names + 1] = known end
-  return prompts[name] or fail.raise('evaluate: %s_name: %s', key,
-    fail.unknown('prompt', name, names))
+  return (model:prompt(name))
 end
 
 -- Options from the shell: 0 is as good as none.

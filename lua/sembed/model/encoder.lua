@@ -4,6 +4,7 @@
 --   model:vectors(text, normalize, skip)   packed text -> vectors, for training, too
 --   model:save(folder)             as sentence-transformers reads it; returns its files' names
 --   model.modules                  what follows the layers: pooling, dense layers, unit length
+--   model:prompt(name)             one of the folder's prompts; else an error with the nearest name
 --   model.dims, .name, .prompts, .default_prompt (a name), .similarity, .normalize (unit length?)
 --   model.card                     what the saved README.md is to tell (save.lua)
 
@@ -53,14 +54,17 @@ end
 
 -- --- prompts ---
 
+local function named_prompt(self, name)
+  local names = {}
+  if self.prompts[name] then return self.prompts[name] end
+  for known in pairs(self.prompts) do names[#names + 1] = known end
+  return fail.raise('%s', fail.unknown('prompt', name, names))
+end
+
 local function prompt_of(self, options)
   if options.prompt then return options.prompt end
   local name = options.prompt_name or self.default_prompt
-  if not name then return '' end
-  local prompt, names = self.prompts[name], {}
-  if prompt then return prompt end
-  for known in pairs(self.prompts) do names[#names + 1] = known end
-  return fail.raise('encode: %s', fail.unknown('prompt', name, names))
+  return name and named_prompt(self, name) or ''
 end
 
 -- How many tokens of a text are the prompt's: all but the end's of the prompt alone.
@@ -190,8 +194,8 @@ local function search(self, query, texts, k, options)
 end
 
 function encoder.class()
-  local class = { encode = encode, save = save_folder, vectors = vectors, restore = save.restore,
-    write_card = write_card, corpus = corpus, search = search }
+  local class = { encode = encode, prompt = named_prompt, save = save_folder, vectors = vectors,
+    restore = save.restore, write_card = write_card, corpus = corpus, search = search }
   class.__index = class
   return class
 end

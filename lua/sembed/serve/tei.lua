@@ -32,11 +32,10 @@ local function add(reply, piece) C.se_reply_add(reply, piece, #piece) end
 
 local function with_prompt(model, texts, name)
   if not name then return texts end
-  local prompts = model.prompts or {}
-  local prompt = prompts[name]
+  local prompt = model.prompts[name]
   if not prompt then
     local known = {}
-    for key in pairs(prompts) do known[#known + 1] = key end
+    for key in pairs(model.prompts) do known[#known + 1] = key end
     ask.refuse(422, fail.unknown('prompt', name, known), 'prompt_name')
   end
   if not texts then ask.refuse(422, 'prompt_name: token ids take no prompt', 'prompt_name') end

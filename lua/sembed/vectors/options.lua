@@ -6,16 +6,12 @@ local fail = require 'sembed.fail'
 local switches = { ['true'] = true, ['1'] = true, ['false'] = false, ['0'] = false }
 
 local function prompt_of(model, cfg)
-  if cfg.prompt ~= '' and not model.prompts then fail.raise 'prompt=: this model takes none' end
   if cfg.prompt_name == '' then
     local default = model.default_prompt and model.prompts[model.default_prompt]
     return cfg.prompt ~= '' and cfg.prompt or default
   end
   if cfg.prompt ~= '' then fail.raise 'prompt= and prompt_name= are both given: one is enough' end
-  local prompts, names = model.prompts or {}, {}
-  for name in pairs(prompts) do names[#names + 1] = name end
-  return prompts[cfg.prompt_name]
-    or fail.raise('prompt_name: %s', fail.unknown('prompt', cfg.prompt_name, names))
+  return (model:prompt(cfg.prompt_name))
 end
 
 local function count(key, value)
@@ -24,7 +20,7 @@ local function count(key, value)
 end
 
 return function(model, cfg)
-  local width = model.dims or model.config.hidden_size
+  local width = model.dims
   local dims = count('dims', cfg.dims)
   if dims > width then fail.raise('dims=%d: the vectors have %d numbers', dims, width) end
   if cfg.tokens and (dims > 0 or cfg.normalize ~= '') then
