@@ -1,4 +1,4 @@
-/* Kernels of mean_pool: the mean of each text's rows, added in order. */
+/* Kernels of mean_pool, the mean of each text's rows, added in order, and of max_pool. */
 #include "kernels/kernel.h"
 #include <string.h>
 
@@ -42,5 +42,28 @@ SE_ROWS(mean_pool_grad)
         real share = share_of(starts[j + 1] - starts[j]);
         for (int64_t i = 0; i < n; i++)
             dx[r * n + i] = dy[j * n + i] * share;
+    }
+}
+
+/* x starts -> y: the largest of each column; NaN where there is one; zeros for an empty text. */
+SE_ROWS(max_pool)
+{
+    const real *x = SE_IN(0);
+    const int32_t *starts = SE_IN(1);
+    real *y = SE_OUT(0);
+    int64_t n = t->out_type[0].dim[1];
+    for (int64_t j = lo; j < hi; j++) {
+        real *to = y + j * n;
+        if (starts[j] == starts[j + 1]) {
+            memset(to, 0, (size_t)n * sizeof(real));
+            continue;
+        }
+        memcpy(to, x + starts[j] * n, (size_t)n * sizeof(real));
+        for (int64_t r = starts[j] + 1; r < starts[j + 1]; r++) {
+            for (int64_t i = 0; i < n; i++) {
+                real v = x[r * n + i];
+                to[i] = v > to[i] || v != v ? v : to[i];
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-/* mean_pool: the mean of each text's rows, and its gradient. Each is the other's transpose. */
+/* mean_pool and its gradient, each the transpose of the other; max_pool. */
 #include "ops/compose.h"
 #include "ops/texts.h"
 
@@ -7,8 +7,12 @@ SE_OP_EXTERN(mean_pool_grad);
 SE_OP_EXTERN(maximum);
 SE_OP_EXTERN(cast);
 SE_OP_EXTERN(concat);
+SE_OP_EXTERN(max_pool);
+SE_OP_EXTERN(equal);
+SE_OP_EXTERN(where);
 SE_KERNEL_DECLARE(mean_pool);
 SE_KERNEL_DECLARE(mean_pool_grad);
+SE_KERNEL_DECLARE(max_pool);
 
 static se_status pool_shape(const se_shape *s)
 {
@@ -84,16 +88,20 @@ static void pool_grad_rule(se_build *b, const se_rule *g)
     g->dx[0] = OP2(b, mean_pool, g->dy[0], g->x[1]);
 }
 
+/* Row j of `each` for the rows of text j, zeros for the rows of no text. */
+static se_ref rows_of_texts(se_build *b, se_ref each, se_ref text)
+{
+    const se_type *t = se_ref_type(each);
+    if (!t)
+        return each;
+    se_type none = se_type_make(SE_F32, 2, (int64_t[]){1, t->dim[1]});
+    return se_take_rows(b, OP(b, concat, ATTRS(SE_INT(0)), each, se_zeros(b, &none)), text);
+}
+
 static void pool_grad_expand(se_build *b, const se_rule *g)
 {
     se_ref each = OP2(b, div, g->x[0], lengths(b, g->x[1]));
-    se_ref text = se_text_of_row(b, g->x[1], g->attr[0].i);
-    const se_type *t = se_ref_type(each);
-    if (t) { /* a row of zeros for the rows of no text */
-        se_type none = se_type_make(SE_F32, 2, (int64_t[]){1, t->dim[1]});
-        each = OP(b, concat, ATTRS(SE_INT(0)), each, se_zeros(b, &none));
-    }
-    g->y[0] = se_take_rows(b, each, text);
+    g->y[0] = rows_of_texts(b, each, se_text_of_row(b, g->x[1], g->attr[0].i));
 }
 
 const se_op se_op_mean_pool_grad = {
@@ -109,4 +117,31 @@ const se_op se_op_mean_pool_grad = {
     .internal = true,
     .sample = "dy:f32[3x5] starts:i32[4]=0,2,2,7 rows=8; "
               "dy:f32[4x768] starts:i32[5]=0,20,41,80,89 rows=89",
+};
+
+/* Equal elements of a text share the gradient evenly, as those of max do. */
+static void max_pool_rule(se_build *b, const se_rule *g)
+{
+    const se_type *x = se_ref_type(g->x[0]), *starts = se_ref_type(g->x[1]);
+    se_ref text = se_text_of_row(b, g->x[1], x->dim[0]);
+    se_ref chosen = OP2(b, equal, g->x[0], rows_of_texts(b, g->y[0], text));
+    se_ref ones = OP(b, cast, ATTRS(SE_INT(SE_F32)), chosen);
+    se_ref count = se_add_by_row(b, ones, text, starts->dim[0]); /* the last: rows of no text */
+    count = OP2(b, maximum, se_rows_of(b, count, 0, starts->dim[0] - 1), se_number(b, 1));
+    se_ref share = rows_of_texts(b, OP2(b, div, g->dy[0], count), text);
+    g->dx[0] = OP3(b, where, chosen, share, se_number(b, 0));
+}
+
+const se_op se_op_max_pool = {
+    .name = "max_pool",
+    .args = "x starts",
+    .doc = "the largest element of each column over a text's rows; zeros for an empty text",
+    .shape = pool_shape,
+    .cpu_rows = SE_KERNEL(max_pool),
+    .split = SE_BY_FIRST,
+    .check = pool_check,
+    .grad = max_pool_rule,
+    .texts = 2,
+    .sample = "x:f32[8x5] starts:i32[4]=0,2,2,7; x:f32[3x2] starts:i32[1]=0; "
+              "x:f32[89x768] starts:i32[5]=0,20,41,80,89",
 };

@@ -10,7 +10,7 @@ local pooling = {}
 
 local int32s = core.typeof 'int32_t[?]'
 
--- --- the modes: x (T, hidden), p = { starts, longest, count, weights } -> (texts, hidden) ---
+-- --- the modes: x (T, hidden), p = { starts, count, weights } -> (texts, hidden) ---
 
 local function firsts(p) return (p.starts:slice(1, 0, p.count)) end
 local function ends(p) return (p.starts:slice(1, 1, p.count + 1)) end
@@ -28,15 +28,7 @@ local modes = {}
 function modes.cls(x, p) return (f.take(x, firsts(p))) end
 function modes.lasttoken(x, p) return (f.take(x, ends(p) - 1)) end
 function modes.mean(x, p) return (f.mean_pool(x, p.starts)) end
-
--- Each text's rows, the last of them repeated up to the longest text: no maximum changes by that.
-function modes.max(x, p)
-  local n, longest = p.count, p.longest
-  local place = f.iota(longest):reshape { 1, longest }
-  local rows = f.minimum(column(firsts(p)) + place, column(ends(p)) - 1)
-  local all = f.take(x, rows:reshape { n * longest })
-  return (all:reshape { n, longest, x:size(2) }:max(2))
-end
+function modes.max(x, p) return (f.max_pool(x, p.starts)) end
 
 function modes.mean_sqrt_len_tokens(x, p)
   local tokens = (ends(p) - firsts(p)):cast 'f32'
@@ -62,7 +54,7 @@ local switches = {
 -- The rows without the first `skip` tokens of each text; at least one token of a text stays.
 local function without(x, text, skip, weights)
   local from, n = text.arrays.starts, text.count
-  local kept, starts, at, longest = int32s(math.max(text.tokens, 1)), int32s(n + 1), 0, 1
+  local kept, starts, at = int32s(math.max(text.tokens, 1)), int32s(n + 1), 0
   for i = 0, n - 1 do
     local first = math.min(from[i] + skip, math.max(from[i + 1] - 1, from[i]))
     for row = first, from[i + 1] - 1 do
@@ -70,11 +62,10 @@ local function without(x, text, skip, weights)
       at = at + 1
     end
     starts[i + 1] = at
-    longest = math.max(longest, at - starts[i])
   end
   local rows = tensor.from_memory('i32', { at }, kept)
   return f.take(x, rows), {
-    starts = tensor.from_memory('i32', { n + 1 }, starts), longest = longest, count = n,
+    starts = tensor.from_memory('i32', { n + 1 }, starts), count = n,
     weights = weights and f.take(weights, rows),
   }
 end
@@ -88,8 +79,7 @@ Pooling.__index = Pooling
 function Pooling:__call(x, text, skip)
   local weights
   if self.uses.weightedmean then weights = numbers(text.starts, x:size(1)) end
-  local p = { starts = text.starts, count = text.count, longest = math.max(text.longest, 1),
-    weights = weights }
+  local p = { starts = text.starts, count = text.count, weights = weights }
   if skip and skip > 0 and not self.include_prompt then x, p = without(x, text, skip, weights) end
   local parts = {}
   for i, mode in ipairs(self.modes) do parts[i] = modes[mode](x, p) end
