@@ -3,21 +3,24 @@
 --   sembed cluster model=DIR in=FILE out=FILE.jsonl [key=value]...
 --
 --   in=FILE,...        texts: lines, jsonl, tsv, csv; plain, gzip or zstd
---   vectors=FILE.npy   their vectors, as `sembed encode` wrote them: then model= is not needed
---   out=FILE.jsonl     {"size":, "rows": [centre, ...], "texts": [...]} a line; rows count from 0
+--   vectors=FILE.npy   their vectors, as `sembed encode` wrote them: model= is not needed
+--   prompt=TEXT        with model=: put before each text; else as the folder says
+--   out=FILE.jsonl     {"size":, "rows": [centre, ...], "texts": [...]} a line; rows count from
+--                      0; "-" for standard output
 --   threshold=0.75     the least cosine with the centre
 --   least=10           texts of a group
---   field=text column= format=   which part of in= is the text
+--   field=text column= header= format=   as in `sembed encode`
 local se = require 'sembed'
 
 if #se.run.order == 0 then return se.run.print_manual() end
 local cfg, given = se.config {
   model = '', ['in'] = { '' }, vectors = '', out = '', threshold = 0.75, least = 10,
-  field = 'text', column = '', format = '',
+  field = 'text', column = '', format = '', header = false, prompt = '',
 }
 if not given['in'] or cfg.out == '' then error('in=FILE and out=FILE.jsonl are wanted', 0) end
 if cfg.least < 1 or cfg.least % 1 ~= 0 then error('least=: a count is wanted', 0) end
 
+se.search.check_out(cfg.out)
 local texts, x = se.search.read(cfg)
 local groups = se.search.clusters(x, { threshold = cfg.threshold, least = cfg.least,
   done = function(n, all) se.progress.show('clusters: %.0f of %.0f texts', n, all) end })
@@ -30,5 +33,5 @@ for i, rows in ipairs(groups) do
   lines[i] = se.json.encode { size = #rows, rows = numbers, texts = members } .. '\n'
   grouped = grouped + #rows
 end
-se.files.write(cfg.out, table.concat(lines))
+se.search.put(cfg.out, lines)
 io.stderr:write(('%d groups with %d of %d texts -> %s\n'):format(#lines, grouped, #texts, cfg.out))

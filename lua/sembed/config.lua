@@ -47,7 +47,7 @@ local function convert(key, text, default)
   if kind == 'table' then return to_list(key, text, default) end
   if kind == 'number' then
     local number = tonumber(text)
-    if not number then fail.raise('%s=%s: a number is wanted', key, text) end
+    if not number or number ~= number then fail.raise('%s=%s: a number is wanted', key, text) end
     return number
   end
   if kind == 'boolean' then

@@ -147,16 +147,31 @@ end
 -- in=, vectors=, model= of a recipe -> the texts, and their vectors: a tensor or an opened file.
 function search.read(cfg)
   local texts, x = {}
+  fail.unless((cfg.vectors == '') ~= (cfg.model == ''),
+    'model=DIR or vectors=FILE.npy is wanted, one of them')
   for text in require 'sembed.data.texts' { field = cfg.field, column = cfg.column,
-    format = cfg.format, unpack(cfg['in']) } do texts[#texts + 1] = text end
+    format = cfg.format, header = cfg.header, unpack(cfg['in']) } do texts[#texts + 1] = text end
   if cfg.vectors ~= '' then
     x = npy.open(cfg.vectors)
     fail.unless(x.rows == #texts, '%s: %d rows, %d texts came with it', x.path, x.rows, #texts)
   else
-    fail.unless(cfg.model ~= '', 'model=DIR or vectors=FILE.npy is wanted')
-    x = search.encode(require 'sembed.model.open'(cfg.model), texts, { progress = 'texts' })
+    x = search.encode(require 'sembed.model.open'(cfg.model), texts, { progress = 'texts',
+      prompt = cfg.prompt ~= '' and cfg.prompt or nil })
   end
   return texts, x
+end
+
+-- A place where nothing can be written is told before the work, not after it.
+function search.check_out(path)
+  local folder = files.folder_of(path)
+  fail.unless(folder == '' or files.is_folder(folder), 'out=%s: there is no folder %s', path,
+    folder)
+  fail.unless(not files.is_folder(path), 'out=%s: is a folder, a file is wanted', path)
+end
+
+-- Lines into a file, whole or not at all; "-" is standard output.
+function search.put(path, lines)
+  if path == '-' then io.write(table.concat(lines)) else files.write(path, table.concat(lines)) end
 end
 
 -- Writes f32[n, dims] as a .npy file, whole or not at all.
@@ -194,6 +209,7 @@ end
 function search.paraphrases(...) return require 'sembed.mining.paraphrases' (...) end
 function search.clusters(...) return require 'sembed.mining.clusters' (...) end
 function search.negatives(...) return require 'sembed.mining.negatives' (...) end
+function search.pairs(...) return require 'sembed.mining.pairs' (...) end
 
 -- --- at the prompt ---
 

@@ -16,7 +16,7 @@ local tensor = require 'sembed.tensor'
 
 local BLOCK, ROOM = 1024, 2 ^ 22 -- queries at once; scores at once
 
-local row_array = core.typeof 'int32_t[?]'
+local row_array, float = core.typeof 'int32_t[?]', core.typeof 'float'
 
 -- The groups around the rows `centres` (from 0) with vectors x; where more than k are near enough,
 -- those rows are searched again with a larger k.
@@ -82,7 +82,9 @@ end
 return function(x, options)
   options = options or {}
   local n, found = search.corpus(x), {}
-  local all = { threshold = options.threshold or 0.75, least = options.least or 10 }
+  -- Scores are f32, so is what they are compared with.
+  local all = { least = options.least or 10,
+    threshold = tonumber(float(options.threshold or 0.75)) }
   fail.unless(all.least >= 1, 'clusters: least = %s: at least 1 is wanted', tostring(all.least))
   if n < all.least then return {} end
   for first = 0, n - 1, BLOCK do

@@ -70,10 +70,12 @@ end
 -- Numbers from 0 to 1 that a seed fixes (Park and Miller's generator).
 local function generator(seed)
   local state = seed % 2147483646 + 1
-  return function()
+  local function draw()
     state = state * 48271 % 2147483647
     return state / 2147483647
   end
+  for _ = 1, 4 do draw() end -- the first of a small seed is near to 0
+  return draw
 end
 
 return function(queries, corpus, positives, o)

@@ -10,6 +10,7 @@
 -- The best pair comes first; of equal scores, the one with lower rows.
 
 local core = require 'sembed.ffi'
+local fail = require 'sembed.fail'
 local rows_of = require 'sembed.mining.rows'
 local search = require 'sembed.search'
 local tensor = require 'sembed.tensor'
@@ -37,6 +38,8 @@ return function(x, options)
   local n = search.corpus(x)
   local top, most = options.top or 100, options.most or 500000
   local threshold = options.threshold or -math.huge
+  fail.unless(top >= 1 and most >= 1, 'paraphrases: top = %s, most = %s: at least 1 is wanted',
+    tostring(top), tostring(most))
   local list, seen, least = {}, {}, -math.huge
   for first = 0, n - 1, BLOCK do
     local count = math.min(BLOCK, n - first)
