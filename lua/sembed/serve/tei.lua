@@ -30,18 +30,14 @@ end
 
 local function add(reply, piece) C.se_reply_add(reply, piece, #piece) end
 
-local function with_prompt(model, texts, name)
-  if not name then return texts end
-  local prompt = model.prompts[name]
-  if not prompt then
-    local known = {}
-    for key in pairs(model.prompts) do known[#known + 1] = key end
-    ask.refuse(422, fail.unknown('prompt', name, known), 'prompt_name')
-  end
-  if not texts then ask.refuse(422, 'prompt_name: token ids take no prompt', 'prompt_name') end
-  local out = {}
-  for i, one in ipairs(texts) do out[i] = prompt .. one end
-  return out
+-- The text of a prompt of the folder; nil where none is named.
+local function prompt_of(model, name, lists)
+  if not name then return nil end
+  local prompts, known = model.prompts, {}
+  if lists then ask.refuse(422, 'prompt_name: token ids take no prompt', 'prompt_name') end
+  if prompts[name] then return prompts[name] end
+  for key in pairs(prompts) do known[#known + 1] = key end
+  return ask.refuse(422, fail.unknown('prompt', name, known), 'prompt_name')
 end
 
 local function not_finite(job) job.failed = 'the model gave numbers that are not finite' end
@@ -74,9 +70,10 @@ local function embedding(server, request, body, kind)
   if body.inputs == nil then ask.refuse(422, 'inputs is missing', 'inputs') end
   local model = server:model(ask.member(body, 'model', 'string'))
   local texts, lists = ask.texts(body.inputs, 'inputs', server.limits.texts, model.tokenizer.size)
-  texts = with_prompt(model, texts, ask.member(body, 'prompt_name', 'string'))
   local job = server:job({
-    model = model, kind = kind, texts = texts, lists = lists, finish = end_list,
+    model = model, kind = kind,
+    prompt = prompt_of(model, ask.member(body, 'prompt_name', 'string'), lists),
+    texts = texts, lists = lists, finish = end_list,
     normalize = kind == 'vectors' and ask.member(body, 'normalize', 'boolean', true),
     dims = ask.whole(body, 'dimensions', 1, model.dims) or model.dims,
     row = kind == 'vectors' and embed_row or tokens_row,
@@ -117,7 +114,7 @@ local function similarity(server, request)
   end
   local job = server:job({
     model = model, kind = 'vectors', normalize = false, row = similarity_row, finish = end_list,
-    texts = with_prompt(model, all, ask.member(parameters, 'prompt_name', 'string')),
+    texts = all, prompt = prompt_of(model, ask.member(parameters, 'prompt_name', 'string')),
   }, request, ask.member(parameters, 'truncate', 'boolean', server.limits.truncate))
   add(job.reply, '[')
   return job
@@ -143,12 +140,14 @@ end
 
 local function tokenize(server, request)
   local body, all = ask.body(request), json.array {}
-  local tokenizer = server:model(ask.member(body, 'model', 'string')).tokenizer
+  local model = server:model(ask.member(body, 'model', 'string'))
+  local tokenizer = model.tokenizer
   if body.inputs == nil then ask.refuse(422, 'inputs is missing', 'inputs') end
   local texts = ask.texts(body.inputs, 'inputs', server.limits.texts)
-  texts = with_prompt(server:model(body.model), texts, ask.member(body, 'prompt_name', 'string'))
+  local prompt = prompt_of(model, ask.member(body, 'prompt_name', 'string')) or ''
   local special = ask.member(body, 'add_special_tokens', 'boolean', true)
-  for k, text in ipairs(texts) do
+  for k, one in ipairs(texts) do
+    local text = prompt .. one
     local ids, places = tokenizer:encode(text)
     local list, at = json.array {}, characters(text)
     for i, id in ipairs(ids) do

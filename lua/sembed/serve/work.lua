@@ -3,10 +3,11 @@
 -- A job is a table:
 --   id, model, began     the request, the model that it is for, when it came
 --   texts or lists       strings, or lists of token ids
+--   prompt               stands before each string: the one asked for, else the folder's default
 --   counts               tokens of each text; tokens: of all of them
 --   done                 how many texts are encoded
 --   kind, normalize      'vectors' or 'tokens' (a vector for each token); jobs that share a model,
---                        kind and normalize can share a batch
+--                        kind, prompt and normalize can share a batch
 --   row(job, i, x, n)    takes the i-th text's vector(s): floats in C, n numbers
 --   finish(job)          ends the reply's text
 
@@ -42,8 +43,15 @@ local function count_lists(job, length)
   return cut
 end
 
+local function with_prompt(texts, prompt)
+  if prompt == '' then return texts end
+  local out = {}
+  for i, one in ipairs(texts) do out[i] = prompt .. one end
+  return out
+end
+
 local function count_texts(job, length)
-  local batch = job.model.tokenizer:batch(job.texts, length)
+  local batch = job.model.tokenizer:batch(with_prompt(job.texts, job.prompt), length)
   for i = 1, #job.texts do job.counts[i] = batch.starts[i] - batch.starts[i - 1] end
   return tonumber(batch.n_cut)
 end
@@ -51,6 +59,8 @@ end
 -- Completes a job: counts its tokens and holds it against the limits.
 function work.job(job, limits, truncate)
   local length = job.model.length or 0
+  local model = job.model
+  job.prompt = job.prompt or model.default_prompt and model.prompts[model.default_prompt] or ''
   job.counts, job.tokens, job.done, job.size = {}, 0, 0, #(job.texts or job.lists)
   local cut = job.texts and count_texts(job, length) or count_lists(job, length)
   for _, n in ipairs(job.counts) do job.tokens = job.tokens + n end
@@ -68,7 +78,7 @@ end
 -- Whether two jobs can share a batch.
 function work.alike(a, b)
   return a.model == b.model and a.kind == b.kind and a.normalize == b.normalize
-    and (a.texts == nil) == (b.texts == nil)
+    and a.prompt == b.prompt and (a.texts == nil) == (b.texts == nil)
 end
 
 local function gather(batch)
@@ -100,10 +110,11 @@ function work.encode(batch)
   tensor.scope('batch', function()
     local x
     if job.kind == 'vectors' and job.texts then
-      x = model:encode(all, { batch = #all, normalize = job.normalize, prompt = '' })
+      x = model:encode(all, { batch = #all, normalize = job.normalize, prompt = job.prompt })
     else
-      local packed = job.texts and model.tokenizer:pack(all, model.length or 0)
-        or text.of_ids(all, model.tokenizer.pad)
+      local packed = job.texts
+        and model.tokenizer:pack(with_prompt(all, job.prompt), model.length or 0)
+        or text.of_ids(all, model.tokenizer.padding)
       x = job.kind == 'tokens' and model(packed) or model:vectors(packed, job.normalize)
     end
     local data, dims = tensor.read(x)
