@@ -285,17 +285,17 @@ static enum MHD_Result finish(se_server *s, se_pending *p, const char *url)
     if (p->route == &s->routes[0])
         return health(s, p, url);
     pthread_mutex_lock(&s->lock);
-    bool doomed = p->client->doomed;
-    if (!doomed && enqueue(s, p)) {
+    bool doomed = p->client->doomed, queued = !doomed && enqueue(s, p);
+    if (queued) {
         se_client_does(s, p->client, WORKING, 0);
         s->mhd->suspend_connection(p->connection);
-    } else {
-        p->refused = 429;
     }
     pthread_mutex_unlock(&s->lock);
-    if (doomed)
-        return MHD_NO;
-    return p->refused ? refuse(s, p, url) : MHD_YES;
+    if (queued ||
+        doomed) /* a queued request may have been answered by now: it is not ours to read */
+        return queued ? MHD_YES : MHD_NO;
+    p->refused = 429;
+    return refuse(s, p, url);
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
