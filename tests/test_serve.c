@@ -411,6 +411,36 @@ static char *many_texts(int n)
     return text;
 }
 
+/* Who does not take an answer loses it soon; who takes it slowly gets all of it. */
+static void test_slow_readers(void **state)
+{
+    (void)state;
+    start(TINY, (const char *const[]){"timeout=1", NULL});
+    char *large = many_texts(6000), part[1 << 16];
+    int stuck = dial(), slow = dial(), small = 4096, some = 65536;
+    setsockopt(stuck, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &some, sizeof some);
+    ask(slow, "POST", "/embed", "", large);
+    ask(stuck, "POST", "/embed", "", large);
+    ssize_t n = 0, all = 0;
+    for (int i = 0; i < 40 && (n = recv(slow, part, sizeof part, 0)) > 0; i++, all += n)
+        poll(NULL, 0, 100); /* four times the limit, and always a little */
+    while (n > 0 && memmem(part, (size_t)n, "]]", 2) == NULL)
+        all += n = recv(slow, part, sizeof part, 0);
+    assert_true(n > 0 && all > 4000000);
+    close(slow);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(once("GET", "/metrics", "", ""), 200);
+        if (strstr(body, "\nsembed_connections 1\n"))
+            break;
+        poll(NULL, 0, 100);
+    }
+    HAS("\nsembed_connections 1\n"); /* that of this question */
+    close(stuck);
+    free(large);
+    stop();
+}
+
 /* A full queue says 429; /health answers meanwhile; a long request does not keep short ones
  * waiting; who has gone is dropped. */
 static void test_queue(void **state)
@@ -522,11 +552,12 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_floats),  cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_vectors), cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_bodies),  cmocka_unit_test(test_slow),
-        cmocka_unit_test(test_queue),   cmocka_unit_test(test_end),
-        cmocka_unit_test(test_key),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_floats),       cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_vectors),      cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_bodies),       cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_queue),        cmocka_unit_test(test_end),
+        cmocka_unit_test(test_key),          cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_slow_readers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

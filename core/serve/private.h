@@ -29,7 +29,8 @@ typedef struct se_client {
     int fd;
     se_doing doing;
     double since;
-    int64_t bytes; /* read or to be sent since then */
+    int64_t bytes; /* read since then */
+    int64_t taken; /* SENDING: what the client had taken then, of all on this connection */
     bool doomed;   /* shut down by the watch */
     struct se_client *next, *before;
 } se_client;

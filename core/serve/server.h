@@ -19,7 +19,8 @@ typedef struct se_server_options {
     int32_t queue;       /* the most requests waiting or in work: more is status 429 */
     int32_t connections; /* the most open at a time; more wait in the system's queue */
     double timeout;      /* seconds for a request to arrive, plus a second each 4 KB; seconds that a
-                            connection may be idle. Then 408 (or nothing, if nothing came). */
+                            connection may be idle. Then 408 (or nothing, if nothing came). Who
+                            takes less than 4 KB of an answer a second, over this time, is left. */
     const char *key;     /* NULL, or what "Authorization: Bearer KEY" must say, else status 401 */
     bool log;            /* a line on standard error for each request */
 } se_server_options;

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <linux/tcp.h> /* the C library's tcp_info ends before tcpi_bytes_acked */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -50,16 +50,43 @@ se_status se_listen(const char *host, int32_t port, int *fd, int *bound)
     return SE_OK;
 }
 
+/* A client that needs longer than this to send or take a byte costs a connection for too long. */
+static const double SLOWEST = 4096; /* bytes a second */
+
+/* Bytes that the client has taken since the connection began. */
+static int64_t taken_by(const se_client *c)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+    return (int64_t)info.tcpi_bytes_acked;
+}
+
 void se_client_does(se_server *s, se_client *c, se_doing what, int64_t bytes)
 {
     (void)s;
     c->doing = what;
     c->since = se_seconds();
     c->bytes = bytes;
+    if (what == SENDING)
+        c->taken = taken_by(c);
 }
 
-/* A client that needs longer than this to send or take a byte costs a connection for too long. */
-static const double SLOWEST = 4096; /* bytes a second */
+/* An answer may take as long as it needs, as long as the client takes some of it all the time. */
+static bool is_too_slow(const se_server *s, se_client *c, double now)
+{
+    if (c->doing == WORKING || c->doomed)
+        return false;
+    if (c->doing != SENDING)
+        return now - c->since > s->o.timeout + (double)c->bytes / SLOWEST;
+    if (now - c->since <= s->o.timeout)
+        return false;
+    int64_t taken = taken_by(c), before = c->taken;
+    bool slow = (double)(taken - before) < (now - c->since) * SLOWEST;
+    c->taken = taken;
+    c->since = now;
+    return slow;
+}
 
 static void end_client(se_client *c)
 {
@@ -90,8 +117,7 @@ void *se_watch(void *server)
         pthread_cond_timedwait(&s->stop, &s->lock, &until);
         double now = se_seconds();
         for (se_client *c = s->clients; c; c = c->next)
-            if (c->doing != WORKING && !c->doomed &&
-                now - c->since > s->o.timeout + (double)c->bytes / SLOWEST)
+            if (is_too_slow(s, c, now))
                 end_client(c);
     }
     pthread_mutex_unlock(&s->lock);
