@@ -106,6 +106,29 @@ check.ok(check.read(at 'i.npy'):sub(129) ==
   se.quantize.form('int8', 64, ranges).bytes(model:encode(list)), 'int8')
 encode(keys .. 'normalize=false out=' .. at 'n.f32')
 check.ok(check.read(at 'n.f32') == model:encode(list, { normalize = false }):bytes(), 'normalize')
+encode(keys .. 'dims=24 out=' .. at 'd.f32')
+check.ok(check.read(at 'd.f32') == model:encode(list, { dims = 24 }):bytes(), 'dims')
+check.equal(#check.read(at 'd.f32'), 4 * 24 * #list, 'dims: bytes')
+
+-- A folder with prompts: what stands before a text counts among its tokens.
+os.execute(('cp -r %s %s && rm %s/t*.safetensors'):format(tiny, at 'prompts', at 'prompts'))
+check.write(at 'prompts/config_sentence_transformers.json',
+  '{"prompts": {"query": "two words "}, "default_prompt_name": null}')
+local with = {}
+for i, text in ipairs(list) do with[i] = 'two words ' .. text end
+wanted = model:encode(with):bytes()
+for _, key in ipairs { "prompt='two words '", 'prompt_name=query' } do
+  said = encode(keys .. ('model=%s %s force=true out=%s'):format(at 'prompts', key, at 'p.f32'))
+  check.ok(check.read(at 'p.f32') == wanted, '%s: other vectors', key)
+  check.ok(said:find('77 tokens in all', 1, true), '%s: cut: %s', key, said)
+end
+check.write(at 'prompts/config_sentence_transformers.json',
+  '{"prompts": {"query": "two words "}, "default_prompt_name": "query"}')
+said = encode(keys .. ('model=%s force=true out=%s'):format(at 'prompts', at 'p.f32'))
+check.ok(check.read(at 'p.f32') == wanted, 'the default prompt')
+check.ok(said:find('77 tokens in all', 1, true), 'the default prompt: cut: %s', said)
+refused(keys .. ('model=%s prompt_name=querry out=%s'):format(at 'prompts', at 'x.npy'),
+  'unknown prompt "querry"; did you mean "query"')
 
 -- --- vectors of tokens ---
 
