@@ -27,6 +27,30 @@ local edge = se.tensor { { 1, 0 }, { 0.7, math.sqrt(0.51) } }
 local cosine = se.search.topk(edge:rows(1, 1), edge, 2):totable()[1][2]
 check.equal(#se.search.clusters(edge, { threshold = cosine, least = 2 }), 1, 'at the threshold')
 check.equal(#se.search.clusters(edge, { threshold = cosine + 1e-12, least = 2 }), 1, 'f32 of it')
+-- Large groups that overlap: those of sentence-transformers.
+local reference = se.json.parse(check.read(check.data 'mining/communities.json'))
+for _, case in ipairs(reference.cases) do
+  for _, corpus in ipairs { x, file } do
+    local groups = se.search.clusters(corpus, case)
+    local what = ('threshold %g, least %d'):format(case.threshold, case.least)
+    check.equal(#groups, #case.groups, what)
+    for i, want in ipairs(case.groups) do
+      check.equal(table.concat(groups[i], ' '), table.concat(want, ' '), what .. ': group ' .. i)
+    end
+  end
+end
+-- Groups that overlap widely take no memory but for one of them.
+collectgarbage()
+local before, more = collectgarbage 'count', nil
+local alike = se.search.clusters(se.ones(2000, 8), { done = function(n, all)
+  if n == all then
+    collectgarbage()
+    more = collectgarbage 'count' - before
+  end
+end })
+check.equal(#alike[1], 2000, 'one group of all')
+check.equal(alike[1][2000], 1999, 'its last row')
+check.ok(more < 4000, ('2000 groups of 2000 rows: %d KB'):format(more))
 local firsts = 0
 for seed = 1, 20 do
   local list = se.search.negatives(x:rows(1, 1), x, { { 0 } },
