@@ -14,13 +14,16 @@ local function add_file(facts, key, path)
   facts[key .. ' (changed)'] = files.time(path)
 end
 
--- The files of a model folder that decide about vectors.
-local function add_model(facts, path)
+-- The files of a model folder, and of its modules' folders, that decide about vectors.
+local function add_model(facts, path, within)
   if not files.is_folder(path) then return end
+  within = within or ''
   for _, name in ipairs(files.list(path)) do
+    local module = within == '' and name:match '^%d+_'
+    if module then add_model(facts, path .. '/' .. name, name .. '/') end
     if name:match '%.safetensors$' or name:match '%.bin$' or name:match '%.json$'
       or name == 'vocab.txt' then
-      add_file(facts, 'model/' .. name, path .. '/' .. name)
+      add_file(facts, 'model/' .. within .. name, path .. '/' .. name)
     end
   end
 end
