@@ -20,7 +20,8 @@
 --   ranges=FILE.npy    int8, uint8: float32 (2, dims): least and largest value of each column
 --   dims=N             only the first N numbers of each vector
 --   normalize=true|false   unit length or not; else as the folder says
---   prompt=TEXT, prompt_name=NAME   what stands before each text; a prompt of the folder by name
+--   prompt=TEXT, prompt_name=NAME   what stands before each text; a prompt of the folder by name;
+--                      else the folder's default, where it has one (prompt= alone: nothing)
 --   length=N           tokens of a text at most; else as the folder says
 --   strict=true        a longer text is an error, with its place; else it is cut and counted
 --   tokens=true        vectors of all tokens before pooling: jsonl, or safetensors with "starts"
@@ -58,7 +59,7 @@ for _, word in ipairs(words) do inputs[#inputs + 1] = word end
 local texts = texts_of(inputs)
 
 local model = se.model.open(cfg.model)
-local options = se.vectors.options(model, cfg)
+local options = se.vectors.options(model, cfg, given)
 
 -- How numbers are stored; int8 and uint8 need to know the range of each column.
 local function ranges()

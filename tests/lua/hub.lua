@@ -199,10 +199,11 @@ end
 -- --- stopped, resumed; two at once ---
 
 fresh()
--- The signal comes once something of the file is there.
+-- The signal comes once something of the weights is there: their part is named by a SHA-256, those
+-- of the small files by git's SHA-1.
 output = lines(([[HF_HOME=%s "%s" %s hf:test/drip 2>&1 & pid=$!
   for i in $(seq 200); do
-    [ -z "$(find %s -name '*.part' -size +0)" ] || break
+    ! find %s -name '*.part' -size +0 | grep -q '/[0-9a-f]\{64\}.part$' || break
     sleep 0.05
   done
   kill -INT $pid; wait $pid; echo "status $?"]]):format(home, se.run.program, script, home))

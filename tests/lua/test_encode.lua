@@ -127,6 +127,9 @@ check.write(at 'prompts/config_sentence_transformers.json',
 said = encode(keys .. ('model=%s force=true out=%s'):format(at 'prompts', at 'p.f32'))
 check.ok(check.read(at 'p.f32') == wanted, 'the default prompt')
 check.ok(said:find('77 tokens in all', 1, true), 'the default prompt: cut: %s', said)
+encode(keys .. ('model=%s prompt= force=true out=%s'):format(at 'prompts', at 'p.f32'))
+encode(keys .. ('model=%s force=true out=%s'):format(tiny, at 'plain.f32'))
+check.ok(check.read(at 'p.f32') == check.read(at 'plain.f32'), 'prompt= alone: no prompt')
 refused(keys .. ('model=%s prompt_name=querry out=%s'):format(at 'prompts', at 'x.npy'),
   'unknown prompt "querry"; did you mean "query"')
 

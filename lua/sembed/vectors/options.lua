@@ -5,12 +5,12 @@ local fail = require 'sembed.fail'
 
 local switches = { ['true'] = true, ['1'] = true, ['false'] = false, ['0'] = false }
 
-local function prompt_of(model, cfg)
+-- What stands before each text: prompt=, also an empty one; prompt_name=; else the folder's own.
+local function prompt_of(model, cfg, given)
   if cfg.prompt_name == '' then
-    local default = model.default_prompt and model.prompts[model.default_prompt]
-    return cfg.prompt ~= '' and cfg.prompt or default
+    return given.prompt and cfg.prompt or model.prompts[model.default_prompt or '']
   end
-  if cfg.prompt ~= '' then fail.raise 'prompt= and prompt_name= are both given: one is enough' end
+  if given.prompt then fail.raise 'prompt= and prompt_name= are both given: one is enough' end
   return (model:prompt(cfg.prompt_name))
 end
 
@@ -19,7 +19,7 @@ local function count(key, value)
   return value
 end
 
-return function(model, cfg)
+return function(model, cfg, given)
   local width = model.dims
   local dims = count('dims', cfg.dims)
   if dims > width then fail.raise('dims=%d: the vectors have %d numbers', dims, width) end
@@ -34,7 +34,7 @@ return function(model, cfg)
   fail.unless(count('batch', cfg.batch) > 0, 'batch=0: at least 1 is wanted')
   return {
     batch = cfg.batch, length = length > 0 and length or model.length, normalize = normalize,
-    prompt = prompt_of(model, cfg), dims = dims > 0 and dims or nil, strict = cfg.strict,
+    prompt = prompt_of(model, cfg, given), dims = dims > 0 and dims or nil, strict = cfg.strict,
     width = cfg.tokens and model.config.hidden_size or dims > 0 and dims or width,
   }
 end
