@@ -1,5 +1,6 @@
-/* What the parts of the server share: server.c (requests and queue), refuse.c (what is answered
- * without Lua, metrics), watch.c (sockets: listening, clients that are too slow). */
+/* What the parts of the server share: server.c (from open to close), requests.c (requests and their
+ * queue), refuse.c (what is answered without Lua, metrics), watch.c (sockets: listening, clients
+ * that are too slow). */
 #ifndef SE_SERVE_PRIVATE_H
 #define SE_SERVE_PRIVATE_H
 
@@ -73,6 +74,10 @@ struct se_server {
     se_pending *first, *last; /* the queue */
     se_server_state state;
 };
+
+/* requests.c */
+struct MHD_Daemon *se_start_daemon(se_server *s); /* NULL on failure */
+void se_free_slot(se_server *s, se_pending *p);   /* s->lock held */
 
 /* watch.c */
 se_status se_listen(const char *host, int32_t port, int *fd, int *bound);
