@@ -375,6 +375,18 @@ static void test_bodies(void **state)
     say(fd, "NONSENSE\r\n\r\n");
     assert_int_not_equal(answer_of(fd, false), 200);
     close(fd);
+    const char *const two[] = {"Content-Length: 14\r\nContent-Length: 13\r\n",
+                               "Content-Length: 14\r\nTransfer-Encoding: chunked\r\n"};
+    for (int i = 0; i < 2; i++) { /* what follows is not taken for a request */
+        fd = dial();
+        say(fd, "POST /embed HTTP/1.1\r\nHost: x\r\n");
+        say(fd, two[i]);
+        say(fd, "\r\n{\"inputs\":\"a\"}GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_int_equal(answer_of(fd, false), 400);
+        HAS("two lengths");
+        assert_int_equal(answer_of(fd, false), 0);
+        close(fd);
+    }
     assert_int_equal(once("GET", "/health", "", ""), 200);
     stop();
 }

@@ -13,6 +13,7 @@
     X(quiesce_daemon)                                                                              \
     X(get_connection_info)                                                                         \
     X(lookup_connection_value)                                                                     \
+    X(get_connection_values)                                                                       \
     X(suspend_connection)                                                                          \
     X(resume_connection)                                                                           \
     X(create_response_from_buffer)                                                                 \

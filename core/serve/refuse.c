@@ -9,6 +9,7 @@ static const struct refusal {
     int status;
     const char *message, *openai, *tei;
 } refusals[] = {
+    {400, "the body has two lengths", "invalid_request_error", "validation"},
     {401, "a key is wanted: Authorization: Bearer KEY", "invalid_request_error", "validation"},
     {404, "there is no such path", "invalid_request_error", "validation"},
     {405, "the path has another method", "invalid_request_error", "validation"},

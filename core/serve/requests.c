@@ -184,11 +184,31 @@ static int64_t announced(se_server *s, se_pending *p)
     return length ? strtoll(length, NULL, 10) : 0;
 }
 
+static enum MHD_Result count_length(void *n, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    (void)kind;
+    (void)value;
+    *(int *)n += !strcasecmp(name, "Content-Length") || !strcasecmp(name, "Transfer-Encoding");
+    return MHD_YES;
+}
+
+/* Whether the body's end is certain: a proxy before us may believe the other of two lengths, and
+ * take what is left for a request (RFC 9112, section 6.3). */
+static bool has_one_length(se_server *s, se_pending *p)
+{
+    int n = 0;
+    s->mhd->get_connection_values(p->connection, MHD_HEADER_KIND, count_length, &n);
+    return n <= 1;
+}
+
 /* The status that the headers alone make certain, or 0; s->lock held. */
 static int judge(se_server *s, se_pending *p, const char *method)
 {
     const char *encoding = header(s, p, "Content-Encoding");
     bool is_health = p->route == &s->routes[0];
+    if (!has_one_length(s, p))
+        return 400;
     if (s->draining)
         return 503;
     if (s->key && !is_health && !se_same_key(header(s, p, "Authorization"), s->key))
@@ -228,9 +248,10 @@ static enum MHD_Result begin(se_server *s, struct MHD_Connection *connection, co
     pthread_mutex_unlock(&s->lock);
     if (doomed)
         return MHD_NO;
-    /* Who asks before sending, or would send far too much, is told now; the connection ends then.
-     */
-    if (p->refused && (header(s, p, "Expect") || announced(s, p) > s->o.body + SE_THROWN_AWAY))
+    /* Who asks before sending, would send far too much, or sends nobody knows how much, is told
+     * now; the connection ends then. */
+    if (p->refused == 400 ||
+        (p->refused && (header(s, p, "Expect") || announced(s, p) > s->o.body + SE_THROWN_AWAY)))
         return refuse(s, p, url);
     return MHD_YES;
 }
