@@ -60,14 +60,8 @@ if given.corpus then
 end
 for a, list in se.search.pairs(cfg['in'], cfg.a, cfg.b) do
   local q = add(queries, query_row, a) + 1
-  positives[q] = positives[q] or { seen = {} }
-  for _, b in ipairs(list) do
-    local row = add(corpus, corpus_row, b)
-    if not positives[q].seen[row] then
-      positives[q].seen[row] = true
-      table.insert(positives[q], row)
-    end
-  end
+  positives[q] = positives[q] or {} -- twice counts twice
+  for _, b in ipairs(list) do table.insert(positives[q], add(corpus, corpus_row, b)) end
 end
 if #queries == 0 then error(cfg['in'] .. ': no pairs', 0) end
 
@@ -90,7 +84,8 @@ local function put(value) lines[#lines + 1] = se.json.encode(value) .. '\n' end
 for q, a in ipairs(queries) do
   local neg, pos = se.json.array {}, se.json.array {}
   for i, hit in ipairs(found[q]) do neg[i] = corpus[hit.row + 1] end
-  for i, row in ipairs(positives[q]) do pos[i] = corpus[row + 1] end
+  local own = {}
+  for _, row in ipairs(positives[q]) do add(pos, own, corpus[row + 1]) end
   negatives, n_pairs = negatives + #neg, n_pairs + #pos
   if #neg < cfg.number then fewer = fewer + #pos end
   if cfg.form == 'lists' then put { query = a, pos = pos, neg = neg } end

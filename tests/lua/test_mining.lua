@@ -92,6 +92,10 @@ check.write(folder .. '/few.jsonl', '["a","b"]\n["a","c"]\n["d","e"]\n')
 output = sembed 'mine model=TINY in=@few.jsonl out=@odd.jsonl form=rows number=2'
 check.ok(output:find('2 of 3 pairs have fewer than 2 negatives and are left out', 1, true), output)
 check.equal(#se.json.parse(check.read(folder .. '/odd.jsonl')), 4, 'the pair that has two')
+check.write(folder .. '/twice.jsonl', '["a","b"]\n["a","b"]\n["d","e"]\n')
+sembed 'mine model=TINY in=@twice.jsonl out=@odd.jsonl form=lists number=1'
+check.equal(table.concat(se.json.parse(check.read(folder .. '/odd.jsonl'):match '[^\n]*').pos, ' '),
+  'b', 'a pair that comes twice is one')
 for line, message in pairs {
   ['number=0'] = 'at least 1', ['range_max=2'] = 'leave fewer', ['a=x'] = 'go together',
 } do

@@ -5,7 +5,8 @@
 --   for _, negative in ipairs(lists[q]) do negative.row, negative.score end
 --
 -- queries f32[q, dims], corpus f32[n, dims]; positives: for each query a list of rows (from 0) that
--- are never taken. Options, none of which is set by default:
+-- are never taken; the longer the longest, the more candidates are looked at. Options, none
+-- of which is set by default:
 --   number (3)            negatives of a query, at most
 --   range_min, range_max  of the candidates that remain, skip the first; take up to the last
 --   max_score, min_score  of a candidate's cosine with the query
