@@ -67,7 +67,7 @@ if #queries == 0 then error(cfg['in'] .. ': no pairs', 0) end
 
 local model = se.model.open(cfg.model)
 local function encode(texts, key, name, what) -- the folder's default prompt is for neither side
-  local prompt = given[key] and cfg[key] or (model.prompts or {})[name] or ''
+  local prompt = given[key] and cfg[key] or model:own_prompt(name) or ''
   return (se.search.encode(model, texts, { prompt = prompt, progress = what }))
 end
 local options = { number = cfg.number, range_min = cfg.range_min, random = cfg.random,

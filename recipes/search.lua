@@ -15,7 +15,8 @@
 --   metric=cosine|dot
 --   json=true          results as JSON lines; out=FILE.jsonl: into a file, whole or not there
 --   field=text column= format=   which part of corpus=, texts= and queries= is the text
---   prompt=TEXT, corpus_prompt=TEXT   what stands before each query, before each text
+--   prompt=TEXT, corpus_prompt=TEXT   what stands before each query, before each text; else the
+--                      folder's prompts "query" and "document", or its default
 --   dims=N             only the first N numbers of each vector
 --
 -- A result is rank, score, row (from 0), text. Of equal scores the lower row comes first.
@@ -47,13 +48,15 @@ local function list_of(files)
 end
 
 local model = se.model.open(cfg.model)
-local function encode(texts, prompt, what)
-  return (se.search.encode(model, texts, { prompt = prompt ~= '' and prompt or nil,
+local function encode(texts, key, side, what)
+  local prompt = given[key] and cfg[key] or model:own_prompt(side)
+  return (se.search.encode(model, texts, { prompt = prompt,
     dims = cfg.dims > 0 and cfg.dims or nil, progress = what }))
 end
 
 local list = given.corpus and list_of(cfg.corpus)
-local vectors = list and encode(list, cfg.corpus_prompt, 'corpus') or se.npy.open(cfg.vectors)
+local vectors = list and encode(list, 'corpus_prompt', 'document', 'corpus')
+  or se.npy.open(cfg.vectors)
 if cfg.save ~= '' then se.search.save(cfg.save, vectors) end
 
 -- Texts of the rows that were found; with vectors= one pass over the file picks them out.
@@ -95,7 +98,7 @@ end
 
 local function answer(queries)
   if #queries == 0 then return end
-  local hits = se.search.hits(encode(queries, cfg.prompt, 'queries'), vectors, cfg.k,
+  local hits = se.search.hits(encode(queries, 'prompt', 'query', 'queries'), vectors, cfg.k,
     { metric = cfg.metric, progress = 'search', name = cfg.vectors })
   local texts = texts_of(hits)
   for i, query in ipairs(queries) do

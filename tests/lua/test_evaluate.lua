@@ -213,7 +213,8 @@ wrong('pairs', 'a\tb\n', { dims = 99 }, 'dims=99')
 
 local asked
 local listener = { prompts = { query = 'q: ', passage = 'p: ', ask = 'a: ' }, length = 128,
-  tokenizer = model.tokenizer, prompt = model.prompt }
+  tokenizer = model.tokenizer, prompt = model.prompt,
+  own_prompt = model.own_prompt }
 function listener.encode(_, list, how)
   asked[#asked + 1] = how.prompt or '-'
   return model:encode(list)

@@ -126,4 +126,13 @@ local own = mine ''
 check.equal(mine 'prompt="what is " corpus_prompt=', own, "the folder's prompts")
 check.ok(mine 'prompt= corpus_prompt=' ~= own, 'no prompt at all is something else')
 check.ok(mine 'corpus_prompt="now! "' ~= own, 'so is the default prompt before the corpus')
+
+-- `sembed search` takes the same two.
+local function search(options)
+  return (sembed('search model=@asks corpus=@words.txt query=dog json=true ' .. options))
+end
+check.write(folder .. '/words.txt', 'a dog\na cat\nwhat is a house\n')
+own = search ''
+check.equal(search 'prompt="what is " corpus_prompt=', own, "search: the folder's prompts")
+check.ok(search 'prompt="now! " corpus_prompt="now! "' ~= own, 'search: not the default prompt')
 check.done()

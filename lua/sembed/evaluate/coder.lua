@@ -19,9 +19,6 @@ local f = op.functions
 local Coder = {}
 Coder.__index = Coder
 
-local own_prompts = { text = {}, query = { 'query' },
-  document = { 'document', 'passage', 'corpus' } }
-
 local function seconds() return tonumber(core.C.se_seconds()) end
 
 -- The text that stands before those of a side; '' is none, also as an option.
@@ -33,10 +30,7 @@ local function prompt_of(model, options, side)
   end
   if text ~= '' then return text end
   if name == '' then
-    for _, known in ipairs(own_prompts[side]) do
-      if model.prompts[known] then return model.prompts[known] end
-    end
-    return model.prompts[model.default_prompt or ''] or ''
+    return model:own_prompt(side) or model.prompts[model.default_prompt or ''] or ''
   end
   return (model:prompt(name))
 end
@@ -61,7 +55,9 @@ end
 
 function Coder.new(model, options, task, source)
   local prompts = {}
-  for side in pairs(own_prompts) do prompts[side] = prompt_of(model, options, side) end
+  for _, side in ipairs { 'text', 'query', 'document' } do
+    prompts[side] = prompt_of(model, options, side)
+  end
   count(options, 'limit', 1)
   return setmetatable({
     model = model, options = options, label = task .. ' ' .. source.name,

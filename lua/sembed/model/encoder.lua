@@ -5,6 +5,7 @@
 --   model:save(folder)             as sentence-transformers reads it; returns its files' names
 --   model.modules                  what follows the layers: pooling, dense layers, unit length
 --   model:prompt(name)             one of the folder's prompts; else an error with the nearest name
+--   model:own_prompt(side)         the folder's prompt for a 'query' or a 'document', or nil
 --   model.dims, .name, .prompts, .default_prompt (a name), .similarity, .normalize (unit length?)
 --   model.card                     what the saved README.md is to tell (save.lua)
 
@@ -59,6 +60,15 @@ local function named_prompt(self, name)
   if self.prompts[name] then return self.prompts[name] end
   for known in pairs(self.prompts) do names[#names + 1] = known end
   return fail.raise('%s', fail.unknown('prompt', name, names))
+end
+
+-- The names that sentence-transformers' encode_query and encode_document look for, in their order.
+local sides = { query = { 'query' }, document = { 'document', 'passage', 'corpus' } }
+
+local function own_prompt(self, side)
+  for _, name in ipairs(sides[side] or {}) do
+    if self.prompts[name] then return self.prompts[name] end
+  end
 end
 
 local function prompt_of(self, options)
@@ -194,8 +204,9 @@ local function search(self, query, texts, k, options)
 end
 
 function encoder.class()
-  local class = { encode = encode, prompt = named_prompt, save = save_folder, vectors = vectors,
-    restore = save.restore, write_card = write_card, corpus = corpus, search = search }
+  local class = { encode = encode, prompt = named_prompt, own_prompt = own_prompt,
+    save = save_folder, vectors = vectors, restore = save.restore, write_card = write_card,
+    corpus = corpus, search = search }
   class.__index = class
   return class
 end
