@@ -127,12 +127,13 @@ static void score_chunk(const real *q, int64_t queries, const real *y, int64_t r
             o[i * step + r] *= scale[r];
 }
 
-/* Lets the scores of rows `first`.. that are above the worst of the heap in. A nan never is. */
+/* Lets the scores of rows `first`.. that are above the worst of the heap in; a nan is above all, so
+ * that it is seen. */
 static void take_best(const real *score, int64_t rows, int64_t first, int64_t k, real *v,
                       int32_t *p)
 {
     for (int64_t r = 0; r < rows; r++)
-        if (score[r] >= v[0] && se_above(score[r], (int32_t)(first + r), v[0], p[0]))
+        if (!(score[r] < v[0]) && se_above(score[r], (int32_t)(first + r), v[0], p[0]))
             se_heap_sink(v, p, k, score[r], (int32_t)(first + r));
 }
 

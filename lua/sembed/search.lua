@@ -81,11 +81,16 @@ function Best:add(part, from, count)
 end
 
 -- scores f32[q, k], rows i32[q, k]; where there were less than k rows, the last scores are -inf.
-function Best:results()
+-- what: whose vectors they are, for the message where one is not a finite number.
+function Best:results(what)
   local values, places = {}, {}
   for i, tile in ipairs(self.tiles) do values[i], places[i] = tile.values, tile.places end
   local scores, rows = tensor.keep(tensor.join(values)), tensor.keep(tensor.join(places))
   tensor.eval(scores, rows)
+  local top = scores:size(2) > 0 and #scores > 0 and scores:max():item() or 0
+  if top ~= top or top == math.huge then
+    fail.raise('search: %s holds vectors that are not finite numbers', what or 'the corpus')
+  end
   return scores, rows
 end
 
@@ -114,12 +119,7 @@ function search.topk(queries, corpus, k, options)
     end
   end
   if options.progress then progress.clear() end
-  local scores, rows = best:results()
-  if rows:max():item() == NONE then
-    fail.raise('search: %s holds vectors that are not finite numbers',
-      options.name or 'the corpus')
-  end
-  return scores, rows
+  return best:results(options.name)
 end
 
 -- --- texts ---

@@ -65,6 +65,10 @@ check.fails(function() se.search.topk(q, c, 0) end, 'a count is wanted')
 check.fails(function() se.search.topk(q, c, 3, { metric = 'cosin' }) end, 'did you mean "cosine"')
 check.fails(function() se.search.topk(q:rows(1, 2), se.full({ 3, 37 }, 0 / 0), 3) end,
   'not finite')
+for place = 0, 299, 23 do -- one row in hundreds, though fewer are asked for
+  local one = se.where(se.equal(se.iota(300):reshape(300, 1), place), 0 / 0, se.ones(300, 37))
+  check.fails(function() se.search.topk(q:rows(1, 2), one, 2) end, 'the corpus', 'not finite')
+end
 check.equal(se.search.topk(q:rows(1, 1), se.zeros(2, 37), 2):max():item(), 0, 'rows of zeros')
 
 -- topk: of equals the first, a nan before all.
