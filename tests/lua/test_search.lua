@@ -97,13 +97,21 @@ local output, status = check.run(('%s file=%s memory=24M'):format(
 check.equal(status, 0, output)
 check.equal(output, ('1\t%d\t0\n'):format(n - 1), 'the row at the end')
 
--- Pairs, groups and hard negatives: those of sentence-transformers, in its order.
+-- Pairs, groups and hard negatives: those of sentence-transformers, in its order; pairs whose
+-- scores differ by no more than the rounding of f32 (rows that come twice) may stand in any.
+local NEAR, score_of = 4e-7, {}
+for _, pair in ipairs(reference.pairs) do score_of[pair[2] * 200 + pair[3]] = pair[1] end
 for _, rows_of in ipairs { x, file } do
   local found = se.search.paraphrases(rows_of, { top = 5, most = 150 })
   check.equal(#found, #reference.pairs, 'pairs')
   for i, want in ipairs(reference.pairs) do
-    check.equal(found[i].a * 200 + found[i].b, want[2] * 200 + want[3], 'pair ' .. i)
-    check.near(found[i].score, want[1], 4e-7, 'score of pair ' .. i)
+    local score = score_of[found[i].a * 200 + found[i].b]
+    check.ok(score and math.abs(score - want[1]) <= NEAR, 'pair %d: %d and %d came, %d and %d are '
+      .. 'wanted', i, found[i].a, found[i].b, want[2], want[3])
+    check.near(found[i].score, want[1], NEAR, 'score of pair ' .. i)
+  end
+  for i = 2, #found do -- each once
+    check.ok(found[i].a ~= found[i - 1].a or found[i].b ~= found[i - 1].b, 'pair %d is new', i)
   end
   local groups = se.search.clusters(rows_of, { threshold = 0.75, least = 4 })
   check.equal(#groups, #reference.communities, 'groups')
