@@ -67,10 +67,10 @@ static int host_is_terminal(lua_State *L)
     return 1;
 }
 
-/* library() -> the shared object that holds the engine; nil where ffi.C, which looks among what the
- * program was linked with, finds the engine: not in a library that the program opened for itself
- * (Python's ctypes, plugins) or beside another copy of the engine. */
-static int host_library(lua_State *L)
+/* shared_object() -> the shared object that holds the engine; nil where ffi.C, which looks among
+ * what the program was linked with, finds the engine: not in a library that the program opened for
+ * itself (Python's ctypes, plugins) or beside another copy of the engine. */
+static int host_shared_object(lua_State *L)
 {
     Dl_info info;
     void *mine = (void *)(uintptr_t)se_version, *program = dlopen(NULL, RTLD_LAZY);
@@ -88,7 +88,7 @@ static int open_host(lua_State *L)
     static const luaL_Reg calls[] = {{"embedded", host_embedded},
                                      {"place", host_place},
                                      {"is_terminal", host_is_terminal},
-                                     {"library", host_library},
+                                     {"shared_object", host_shared_object},
                                      {NULL, NULL}};
     lua_newtable(L);
     luaL_register(L, NULL, calls);

@@ -17,8 +17,8 @@ jit.off(true, true)
 local declarations = host.embedded 'cdef'
 ffi.cdef((declarations:gsub('typedef enum ([%w_]+) (%b{}) %1;', 'enum %2; typedef int32_t %1;')))
 -- In a shared library that its host opened for itself, the engine's symbols are found by its path.
-local library = host.library()
-local C = library and ffi.load(library) or ffi.C
+local path = host.shared_object()
+local C = path and ffi.load(path) or ffi.C
 
 local core = {
   C = C,
