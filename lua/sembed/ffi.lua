@@ -285,19 +285,4 @@ function core.apply2(spec, a, b)
   return call(spec, 2, a, b)
 end
 
--- The op table: { {name, doc, args, outs, n_out, internal, composite, op} ... }
-function core.op_table()
-  local info, specs = ffi.new 'se_op_info', {}
-  for i = 0, C.se_op_list() - 1 do
-    C.se_op_describe(i, info)
-    specs[#specs + 1] = {
-      op = info.op, name = ffi.string(info.name), args = ffi.string(info.args),
-      doc = info.doc ~= nil and ffi.string(info.doc) or '',
-      outs = info.outs ~= nil and ffi.string(info.outs) or nil,
-      n_out = info.n_out, internal = info.internal, composite = info.composite,
-    }
-  end
-  return specs
-end
-
 return core

@@ -133,7 +133,22 @@ local function maker(spec)
   return spec.args == 'x y' and make_binary or make
 end
 
-for _, spec in ipairs(core.op_table()) do
+-- The op table: { {name, doc, args, outs, n_out, internal, composite, op} ... }
+local function op_table()
+  local info, specs = core.new 'se_op_info', {}
+  for i = 0, core.C.se_op_list() - 1 do
+    core.C.se_op_describe(i, info)
+    specs[#specs + 1] = {
+      op = info.op, name = core.text(info.name), args = core.text(info.args),
+      doc = info.doc ~= nil and core.text(info.doc) or '',
+      outs = info.outs ~= nil and core.text(info.outs) or nil,
+      n_out = info.n_out, internal = info.internal, composite = info.composite,
+    }
+  end
+  return specs
+end
+
+for _, spec in ipairs(op_table()) do
   if not spec.internal then
     op.specs[spec.name] = spec
     op.names[#op.names + 1] = spec.name
