@@ -122,8 +122,10 @@ int main(int argc, char **argv)
     int status = 1;
     if (lua_pcall(state, 1, 1, 0) == 0)
         status = (int)lua_tointeger(state, -1);
-    else
+    else {
         fprintf(stderr, "sembed: %s\n", lua_tostring(state, -1));
+        status = last_signal ? 128 + (int)last_signal : 1; /* stopped before there was a program */
+    }
     lua_close(state);
     return status;
 }

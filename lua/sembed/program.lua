@@ -169,11 +169,17 @@ local function with_place(message)
   return message .. trace
 end
 
--- After an error or at the prompt: no step is open, no assign waits.
+-- After an error or at the prompt: no step is open, no assign waits. A module whose loading was
+-- interrupted can be loaded anew.
 local function clean_up()
-  if package.loaded['sembed.ffi'] then require('sembed.ffi').C.se_interrupt_defer(false) end
-  if package.loaded['sembed.train'] then package.loaded['sembed.train'].abandon() end
-  if package.loaded['sembed.tensor'] then package.loaded['sembed.tensor'].drop_pending() end
+  local loaded = package.loaded
+  for name, module in pairs(loaded) do
+    local whole = type(module) == 'table' or type(module) == 'function'
+    if name:match '^sembed' and not whole then loaded[name] = nil end
+  end
+  if loaded['sembed.ffi'] then loaded['sembed.ffi'].C.se_interrupt_defer(false) end
+  if loaded['sembed.train'] then loaded['sembed.train'].abandon() end
+  if loaded['sembed.tensor'] then loaded['sembed.tensor'].drop_pending() end
 end
 
 local function status_of(problem)
