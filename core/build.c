@@ -167,8 +167,8 @@ se_ref se_add_grads(se_build *b, se_ref a, se_ref c)
     return OP2(b, add, a, c);
 }
 
-void se_op_expand(se_build *b, const se_op *op, const se_attr *attr, int n_in, const se_ref *in,
-                  se_ref *y)
+void se_op_expanded(se_build *b, const se_op *op, const se_attr *attr, int n_in, const se_ref *in,
+                    se_ref *y)
 {
     for (int i = 0; i < se_op_outs(op); i++)
         y[i] = (se_ref){0};

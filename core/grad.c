@@ -145,7 +145,7 @@ static void run_rule(walk *w, se_node *n, const se_ref *dy, se_ref *dx, const bo
             y[i] = (se_ref){n, i};
         n->op->grad(w->b, &(se_rule){n->op, n->attr, n->n_in, n->in, y, dy, dx, want});
     } else {
-        se_op_expand(w->b, n->op, n->attr, n->n_in, n->in, y);
+        se_op_expanded(w->b, n->op, n->attr, n->n_in, n->in, y);
         se_ref *x = se_calloc((size_t)n->n_in, sizeof *x);
         /* An input given twice gets its whole gradient once. */
         for (int i = 0; x && i < n->n_in; i++) {

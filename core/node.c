@@ -239,7 +239,7 @@ static se_status expand_instead(const se_op *op, int n_in, const se_ref *in, con
     se_build b = {.file = file, .line = line};
     int outs = se_op_outs(op);
     se_ref y[SE_MAX_OUTPUTS] = {{0}};
-    se_op_expand(&b, op, attr, n_in, in, y);
+    se_op_expanded(&b, op, attr, n_in, in, y);
     for (int i = 0; i < outs && b.status == SE_OK; i++)
         if (!y[i].node)
             SE_BUG("an expansion left an output empty");

@@ -234,8 +234,8 @@ void se_grad_between(se_build *b, int n_y, const se_ref *y, const se_ref *dy, in
                      const se_ref *x, se_ref *dx);
 
 /* The expansion of op itself even if it has a kernel (for se_grad_between); fills y. */
-void se_op_expand(se_build *b, const se_op *op, const se_attr *attr, int n_in, const se_ref *in,
-                  se_ref *y);
+void se_op_expanded(se_build *b, const se_op *op, const se_attr *attr, int n_in, const se_ref *in,
+                    se_ref *y);
 
 #define SE_OP_EXTERN(name) extern const se_op se_op_##name
 #define OP(b, name, attr, ...)                                                                     \

@@ -318,8 +318,9 @@ static void test_broadcast_to_and_slice(void **state)
         int axis = (int)sample_uniform(0, dims.n - 0.01);
         int64_t size = dims.list[axis], start = (int64_t)sample_uniform(0, (double)size - 0.01);
         int64_t stop = start + (int64_t)sample_uniform(0, (double)(size - start) + 0.99);
-        array z = run("slice", 1, &y, ATTRS(SE_INT(axis), SE_INT(start), SE_INT(stop)));
-        array p = run("pad_slice", 1, &z, ATTRS(SE_INT(axis), SE_INT(start), SE_INT(size)));
+        array z = run("slice", 1, &y, ATTRS(SE_INT(axis), SE_INT(start), SE_INT(stop), SE_INT(1)));
+        array p =
+            run("pad_slice", 1, &z, ATTRS(SE_INT(axis), SE_INT(start), SE_INT(size), SE_INT(1)));
         for (int64_t i = 0; i < se_type_count(&y.type); i++) {
             int64_t index[SE_MAX_RANK];
             index_of(&y.type, i, index);
@@ -347,9 +348,9 @@ static void test_concat(void **state)
         int64_t cut = (int64_t)sample_uniform(0, (double)x.type.dim[axis]);
         array part[2];
         for (int k = 0; k < 2; k++)
-            part[k] =
-                run("slice", 1, &x,
-                    ATTRS(SE_INT(axis), SE_INT(k ? cut : 0), SE_INT(k ? x.type.dim[axis] : cut)));
+            part[k] = run("slice", 1, &x,
+                          ATTRS(SE_INT(axis), SE_INT(k ? cut : 0),
+                                SE_INT(k ? x.type.dim[axis] : cut), SE_INT(1)));
         array y = run("concat", 2, part, ATTRS(SE_INT(axis)));
         assert_true(se_type_same(&x.type, &y.type));
         for (int64_t i = 0; i < se_type_count(&x.type); i++)

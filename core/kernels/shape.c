@@ -1,4 +1,5 @@
 /* Moving elements of any size: strided views made contiguous, concatenation, padding. */
+#include "kernels/shape.h"
 #include "kernels/kernel.h"
 #include <string.h>
 
@@ -229,31 +230,58 @@ static int axis_of(const se_task *t, int rank)
     return (int)(t->attr[0].i < 0 ? t->attr[0].i + rank : t->attr[0].i);
 }
 
-/* attr: axis start stop; the shape rule has checked them. */
+/* The items of a range along an axis, one by one: axes inside, the axis, axes outside. */
+static void copy_range(const se_type *x, const se_type *y, int axis, se_range r, char *o,
+                       const char *p)
+{
+    int64_t step[SE_MAX_RANK];
+    steps_of(x, step);
+    view v = {.count = se_type_count(y)};
+    for (int i = y->rank - 1; i >= 0; i--)
+        view_add(&v, y->dim[i], i == axis ? step[i] * r.step : step[i]);
+    copy_view(&v, size_of(x), o, p + r.first * step[axis] * (int64_t)size_of(x));
+}
+
+/* attr: axis start stop step; the shape rule has checked them. */
 SE_ROWS(slice)
 {
     const se_type *x = &t->in_type[0], *y = &t->out_type[0];
     int axis = axis_of(t, x->rank);
-    int64_t outer, from, to, start = t->attr[1].i, size = (int64_t)size_of(x);
-    around(x, axis, &outer, &from);
-    around(y, axis, &outer, &to);
-    start += start < 0 ? x->dim[axis] : 0;
-    int64_t inner = x->dim[axis] ? from / x->dim[axis] : 0;
+    int64_t outer, from, to, size = (int64_t)size_of(x);
+    se_range r = se_range_of(x->dim[axis], t->attr[1].i, t->attr[2].i, t->attr[3].i);
     (void)lo;
     (void)hi;
+    if (r.step != 1) {
+        copy_range(x, y, axis, r, SE_OUT(0), SE_IN(0));
+        return;
+    }
+    around(x, axis, &outer, &from);
+    around(y, axis, &outer, &to);
+    int64_t inner = x->dim[axis] ? from / x->dim[axis] : 0;
     copy_blocks(outer, to * size, SE_OUT(0), to * size,
-                (const char *)SE_IN(0) + start * inner * size, from * size);
+                (const char *)SE_IN(0) + r.first * inner * size, from * size);
 }
 
-/* attr: axis start size: x in the middle of zeros. */
+/* n blocks of `bytes` bytes, `step` bytes apart in o. */
+static void spread(int64_t n, int64_t bytes, char *o, int64_t step, const char *x)
+{
+    if (bytes == 4)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(o + i * step, x + i * 4, 4);
+    else
+        for (int64_t i = 0; i < n && bytes; i++)
+            memcpy(o + i * step, x + i * bytes, (size_t)bytes);
+}
+
+/* attr: axis start size step: x in the middle of zeros. */
 SE_ROWS(pad_slice)
 {
     const se_type *x = &t->in_type[0], *y = &t->out_type[0];
     int axis = axis_of(t, x->rank);
-    int64_t outer, from, to, size = (int64_t)size_of(x);
+    int64_t outer, from, to, size = (int64_t)size_of(x), step = t->attr[3].i;
     around(x, axis, &outer, &from);
     around(y, axis, &outer, &to);
-    int64_t inner = y->dim[axis] ? to / y->dim[axis] : 0, before = t->attr[1].i * inner * size;
+    int64_t inner = y->dim[axis] ? to / y->dim[axis] * size : 0, before = t->attr[1].i * inner;
     int64_t bytes = from * size, all = to * size;
     char *o = SE_OUT(0);
     const char *p = SE_IN(0);
@@ -262,9 +290,13 @@ SE_ROWS(pad_slice)
 #pragma omp parallel for schedule(static) if (outer * all > 4 * PARALLEL)
     for (int64_t r = 0; r < outer; r++) {
         char *row = o + r * all;
+        if (step != 1 || !bytes) {
+            memset(row, 0, (size_t)all);
+            spread(x->dim[axis], inner, row + before, inner * step, p + r * bytes);
+            continue;
+        }
         memset(row, 0, (size_t)before);
-        if (bytes)
-            memcpy(row + before, p + r * bytes, (size_t)bytes);
+        memcpy(row + before, p + r * bytes, (size_t)bytes);
         memset(row + before + bytes, 0, (size_t)(all - before - bytes));
     }
 }

@@ -91,7 +91,7 @@ static inline se_ref se_take_rows(se_build *b, se_ref x, se_ref ids)
 /* Rows [start, stop) of x. */
 static inline se_ref se_rows_of(se_build *b, se_ref x, int64_t start, int64_t stop)
 {
-    return OP(b, slice, ATTRS(SE_INT(0), SE_INT(start), SE_INT(stop)), x);
+    return OP(b, slice, ATTRS(SE_INT(0), SE_INT(start), SE_INT(stop), SE_INT(1)), x);
 }
 
 static inline se_ref se_permute(se_build *b, se_ref x, int rank, const int64_t *axes)

@@ -1,4 +1,5 @@
 /* Shapes: views that move nothing (alias), and views made contiguous. */
+#include "kernels/shape.h"
 #include "op.h"
 
 SE_KERNEL_DECLARE(transpose);
@@ -264,20 +265,15 @@ const se_op se_op_broadcast_to = {
 
 static se_status slice_shape(const se_shape *s)
 {
-    char text[SE_TYPE_TEXT];
     int axis = 0;
     se_status status = se_axis(s, s->attr[0].i, s->in[0].rank, &axis);
     if (status)
         return status;
-    int64_t size = s->in[0].dim[axis], start = s->attr[1].i, stop = s->attr[2].i;
-    start += start < 0 ? size : 0;
-    stop += stop < 0 ? size : 0;
-    if (start < 0 || stop < start || stop > size)
-        return SE_SHAPE_FAIL(s, "items from %lld up to %lld, not included: axis %d of %s has %lld",
-                             (long long)s->attr[1].i, (long long)s->attr[2].i, axis + 1,
-                             se_type_print(&s->in[0], text), (long long)size);
+    if (s->attr[3].i == 0)
+        return SE_SHAPE_FAIL(s, "step is 0: 1 or more is wanted, or -1 or less to go backwards");
     s->out[0] = se_type_make((se_dtype)s->in[0].dtype, s->in[0].rank, s->in[0].dim);
-    s->out[0].dim[axis] = stop - start;
+    s->out[0].dim[axis] =
+        se_range_of(s->in[0].dim[axis], s->attr[1].i, s->attr[2].i, s->attr[3].i).count;
     return SE_OK;
 }
 
@@ -285,21 +281,31 @@ static void slice_grad(se_build *b, const se_rule *g)
 {
     const se_type *x = se_ref_type(g->x[0]);
     int axis = from_end(g->attr[0].i, x->rank);
-    int64_t start = g->attr[1].i + (g->attr[1].i < 0 ? x->dim[axis] : 0);
-    g->dx[0] = OP(b, pad_slice, ATTRS(SE_INT(axis), SE_INT(start), SE_INT(x->dim[axis])), g->dy[0]);
+    int64_t size = x->dim[axis];
+    se_range r = se_range_of(size, g->attr[1].i, g->attr[2].i, g->attr[3].i);
+    g->dx[0] = OP(b, pad_slice, ATTRS(SE_INT(axis), SE_INT(r.first), SE_INT(size), SE_INT(r.step)),
+                  g->dy[0]);
 }
 
 const se_op se_op_slice = {
     .name = "slice",
-    .args = "x axis:axis start:int stop:int",
-    .doc = "items start to stop - 1 (from 0; negative from the end) along an axis",
+    .args = "x axis:axis start:int stop:int step:int=1",
+    .doc = "x[start:stop:step] along an axis, by Python's rules: places from 0, stop not included, "
+           "negative ones from the end, what lies outside is cut",
     .shape = slice_shape,
     .cpu = SE_KERNEL(slice),
     .grad = slice_grad,
-    .sample = "x:f32[5] axis=0 start=1 stop=4; x:f32[3x5] axis=1 start=-3 stop=-1; "
-              "x:f32[4x3] axis=0 start=2 stop=2; x:i32[2x3x4] axis=1 start=0 stop=2; "
-              "x:bool[4] axis=0 start=0 stop=4 -rows; x:bf16[3x5] axis=1 start=2 stop=5; "
-              "x:f32[301x167] axis=0 start=3 stop=300; x:f32[301x167] axis=1 start=3 stop=160",
+    .sample =
+        "x:f32[5] axis=0 start=1 stop=4; x:f32[3x5] axis=1 start=-3 stop=-1; "
+        "x:f32[4x3] axis=0 start=2 stop=2; x:i32[2x3x4] axis=1 start=0 stop=2; "
+        "x:bool[4] axis=0 start=0 stop=4 -rows; x:bf16[3x5] axis=1 start=2 stop=5; "
+        "x:f32[301x167] axis=0 start=3 stop=300; x:f32[301x167] axis=1 start=3 stop=160; "
+        "x:f32[9] axis=0 start=1 stop=8 step=3; x:f32[2x7x3] axis=1 start=-1 stop=-99 "
+        "step=-2; x:f32[4x3] axis=1 start=7 stop=9; x:i32[5] axis=0 start=-99 stop=99 step=2; "
+        "x:f32[5] axis=0 start=2 stop=0 step=-5; x:f32[0x3] axis=0 start=0 stop=5 step=-1; "
+        "x:bf16[3x5] axis=1 start=4 stop=1 step=-1; x:bool[5x2] axis=0 start=3 stop=-6 step=-1 "
+        "-rows; x:f32[301x167] axis=1 start=166 stop=-168 step=-1; "
+        "x:f32[601x167] axis=0 start=600 stop=-602 step=-2",
     .rowwise = true, /* where the first axis keeps its size */
     .bf16 = true,
 };
@@ -310,10 +316,17 @@ static se_status pad_slice_shape(const se_shape *s)
     se_status status = se_axis(s, s->attr[0].i, s->in[0].rank, &axis);
     if (status)
         return status;
-    int64_t own = s->in[0].dim[axis], start = s->attr[1].i, size = s->attr[2].i;
-    if (start < 0 || size < own || start > size - own || size > ((int64_t)1 << 48))
-        return SE_SHAPE_FAIL(s, "%lld items at %lld do not fit into %lld", (long long)own,
-                             (long long)start, (long long)size);
+    int64_t own = s->in[0].dim[axis], start = s->attr[1].i, size = s->attr[2].i, span;
+    bool fits = size >= 0 && size <= (int64_t)1 << 48 && start >= 0 && s->attr[3].i != 0;
+    if (fits && own > 0) {
+        fits = !__builtin_mul_overflow(own - 1, s->attr[3].i, &span) &&
+               !__builtin_add_overflow(start, span, &span) && start < size && span >= 0 &&
+               span < size;
+    }
+    if (!fits)
+        return SE_SHAPE_FAIL(s, "%lld items at %lld by steps of %lld do not fit into %lld",
+                             (long long)own, (long long)start, (long long)s->attr[3].i,
+                             (long long)size);
     s->out[0] = se_type_make((se_dtype)s->in[0].dtype, s->in[0].rank, s->in[0].dim);
     s->out[0].dim[axis] = size;
     return SE_OK;
@@ -322,19 +335,26 @@ static se_status pad_slice_shape(const se_shape *s)
 static void pad_slice_grad(se_build *b, const se_rule *g)
 {
     const se_type *x = se_ref_type(g->x[0]);
-    int64_t start = g->attr[1].i, stop = start + x->dim[from_end(g->attr[0].i, x->rank)];
-    g->dx[0] = OP(b, slice, ATTRS(g->attr[0], g->attr[1], SE_INT(stop)), g->dy[0]);
+    int64_t own = x->dim[from_end(g->attr[0].i, x->rank)], start = g->attr[1].i;
+    int64_t step = g->attr[3].i, last = start + (own - 1) * step;
+    int64_t stop = own == 0 ? start : step > 0 ? last + 1 : last - 1;
+    if (stop < 0)
+        stop = -1 - g->attr[2].i; /* before the first, not the last */
+    g->dx[0] = OP(b, slice, ATTRS(g->attr[0], g->attr[1], SE_INT(stop), g->attr[3]), g->dy[0]);
 }
 
 const se_op se_op_pad_slice = {
     .name = "pad_slice",
-    .args = "x axis:axis start:int size:int",
+    .args = "x axis:axis start:int size:int step:int=1",
     .doc = "zeros of that size along an axis, with x from start on: the gradient of slice",
     .shape = pad_slice_shape,
     .cpu = SE_KERNEL(pad_slice),
     .grad = pad_slice_grad,
     .sample = "x:f32[3] axis=0 start=1 size=5; x:f32[2x3] axis=-1 start=0 size=4; "
-              "x:f32[0x3] axis=0 start=0 size=2; x:f32[301x160] axis=1 start=3 size=167",
+              "x:f32[0x3] axis=0 start=0 size=2; x:f32[301x160] axis=1 start=3 size=167; "
+              "x:f32[3] axis=0 start=1 size=8 step=3; x:f32[3x2] axis=0 start=4 size=5 step=-2; "
+              "x:bf16[2x3] axis=1 start=0 size=6 step=2; x:f32[301x80] axis=1 start=166 size=167 "
+              "step=-2",
     .bf16 = true,
     .internal = true,
 };
@@ -371,7 +391,8 @@ static void concat_grad(se_build *b, const se_rule *g)
         int axis = from_end(g->attr[0].i, x->rank);
         if (g->want[k])
             g->dx[k] =
-                OP(b, slice, ATTRS(SE_INT(axis), SE_INT(at), SE_INT(at + x->dim[axis])), g->dy[0]);
+                OP(b, slice, ATTRS(SE_INT(axis), SE_INT(at), SE_INT(at + x->dim[axis]), SE_INT(1)),
+                   g->dy[0]);
         at += x->dim[axis];
     }
 }
