@@ -270,6 +270,10 @@ local function call(spec, n, ...) -- luacheck: ignore 212
   return unpack(results, 1, spec.n_out)
 end
 
+core.kinds = {}
+for kind in pairs(set) do core.kinds[#core.kinds + 1] = kind end
+table.sort(core.kinds)
+
 -- Applies the op; `tensors` has n entries (nil where one is left out), `values` the attributes by
 -- position, nil for the default. Returns one handle for each output.
 function core.apply(spec, tensors, n, values)
@@ -277,6 +281,24 @@ function core.apply(spec, tensors, n, values)
   for i = 1, n do ins[i - 1] = input(spec, i, tensors[i]) end
   if spec.signature.attrs[1] then fill_attributes(spec, values) end
   return call(spec, n, tensors)
+end
+
+-- For ops made in Lua: the same looks at what came. An attribute is as Lua gave it; a tensor
+-- argument becomes a tensor, or nil where an optional one was left out.
+function core.check_attribute(spec, i, value)
+  local attr = spec.signature.attrs[i]
+  if value == nil then wrong(spec.name, '%s is missing', attr.name) end
+  set[attr.kind](spec.name, attr, value, attrs[0])
+end
+
+function core.tensor_input(spec, i, value)
+  if core.is_tensor(value) then return value end
+  local c = input(spec, i, value)
+  if type(value) == 'number' then
+    n_numbers = 0
+    return own(c)
+  end
+  return c ~= nil and value.starts or nil
 end
 
 -- The same for two tensors and no attributes: most of the calls of a model.

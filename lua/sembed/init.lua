@@ -54,6 +54,7 @@ local modules = {
 -- A table whose members are loaded when they are first asked for.
 local function namespace(loaders, self)
   return setmetatable(self, {
+    loaders = loaders, -- for those who ask which names there are
     __index = function(_, key)
       local load = loaders[key]
       if not load then

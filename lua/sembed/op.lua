@@ -80,7 +80,8 @@ local function place_arguments(spec, args, n, tensors, values)
   return count
 end
 
-local function call(spec, n, args)
+-- What came, sorted: tensors by position, how many, attributes by position.
+local function arguments(spec, n, args)
   local tensors, values = {}, {}
   local options = n > 0 and is_options(args[n]) and args[n]
   if options then
@@ -88,6 +89,12 @@ local function call(spec, n, args)
   end
   local count = place_arguments(spec, args, n, tensors, values)
   if options then place_options(spec, options, tensors, values) end
+  return tensors, count, values
+end
+op.arguments = arguments
+
+local function call(spec, n, args)
+  local tensors, count, values = arguments(spec, n, args)
   return apply(spec, tensors, count, values)
 end
 
@@ -156,5 +163,19 @@ for _, spec in ipairs(op_table()) do
   end
 end
 table.sort(op.names)
+
+-- --- ops from outside ---
+
+-- Offers an op under its name: `f` is what a call of it runs.
+function op.add(spec, f)
+  if not op.specs[spec.name] then
+    op.names[#op.names + 1] = spec.name
+    table.sort(op.names)
+  end
+  op.specs[spec.name], op.functions[spec.name] = spec, f
+end
+
+-- se.op.define { name = ..., args = ..., expand = function(x, ...) ... end }: an op made in Lua.
+function op.define(fields) return (require('sembed.define')(fields)) end
 
 return op

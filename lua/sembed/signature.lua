@@ -33,6 +33,15 @@ function signature.parse(args)
   return found
 end
 
+local tensor_word, attribute_word = tensor * -1, attribute * -1
+
+-- Where an args string cannot be read: the first word of it, or nil.
+function signature.unreadable(args)
+  for text in args:gmatch '%S+' do
+    if not tensor_word:match(text) and not attribute_word:match(text) then return text end
+  end
+end
+
 local function show(v)
   if type(v) == 'table' then return '{' .. table.concat(v, ', ') .. '}' end
   return tostring(v)
