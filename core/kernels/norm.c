@@ -134,6 +134,7 @@ SE_ROWS(logsumexp)
     for (int64_t r = lo; r < hi; r++) {
         const real *row = x + r * n;
         real top = se_row_max(row, n);
+        top = isfinite(top) ? top : 0; /* all -inf, or an inf: the sum is 0 or inf, not nan */
         y[r] = top + se_log(se_row_exp_sum(row, top, n));
     }
 }

@@ -9,6 +9,8 @@ SE_OP_EXTERN(sqrt);
 SE_OP_EXTERN(exp);
 SE_OP_EXTERN(log);
 SE_OP_EXTERN(maximum);
+SE_OP_EXTERN(is_finite);
+SE_OP_EXTERN(where);
 SE_KERNEL_DECLARE(layer_norm);
 SE_KERNEL_DECLARE(layer_norm_grad);
 SE_KERNEL_DECLARE(softmax);
@@ -244,7 +246,9 @@ static void logsumexp_rule(se_build *b, const se_rule *g) /* dx = dy exp(x - y) 
 
 static void logsumexp_expand(se_build *b, const se_rule *g)
 {
-    se_ref top = se_max_last(b, g->x[0]), e = OP1(b, exp, OP2(b, sub, g->x[0], top));
+    se_ref top = se_max_last(b, g->x[0]);
+    top = OP3(b, where, OP1(b, is_finite, top), top, se_number(b, 0));
+    se_ref e = OP1(b, exp, OP2(b, sub, g->x[0], top));
     se_ref y = OP2(b, add, top, OP1(b, log, se_sum_last(b, e)));
     g->y[0] = g->attr[0].i ? y : se_without_last(b, y);
 }
