@@ -67,3 +67,19 @@ SE_ROWS(max_pool)
         }
     }
 }
+
+/* x starts -> y: the first row of each text; zeros for an empty text. */
+SE_ROWS(first_pool)
+{
+    const real *x = SE_IN(0);
+    const int32_t *starts = SE_IN(1);
+    real *y = SE_OUT(0);
+    int64_t n = t->out_type[0].dim[1];
+    size_t bytes = (size_t)n * sizeof(real);
+    for (int64_t j = lo; j < hi; j++) {
+        if (starts[j] == starts[j + 1])
+            memset(y + j * n, 0, bytes);
+        else
+            memcpy(y + j * n, x + starts[j] * n, bytes);
+    }
+}

@@ -12,6 +12,7 @@ SE_OP_EXTERN(add);
 SE_OP_EXTERN(sum);
 SE_OP_EXTERN(transpose);
 SE_OP_EXTERN(permute);
+SE_OP_EXTERN(mul);
 
 /* --- shapes --- */
 
@@ -301,5 +302,73 @@ const se_op se_op_linear = {
               "x:f32[0x3] weight:f32[4x3] bias:f32[4]; x:f32[301x90] weight:f32[170x90] "
               "bias:f32[170]; x:f32[2x0] weight:f32[3x0] bias:f32[3]",
     .promote = true,
+    .rowwise = true,
+};
+
+/* --- vectors --- */
+
+static se_status want_vectors(const se_shape *s)
+{
+    char a[SE_TYPE_TEXT], c[SE_TYPE_TEXT];
+    if (s->in[0].rank != 1 || s->in[1].rank != 1)
+        return SE_SHAPE_FAIL(s, "two vectors are wanted: %s and %s came",
+                             se_type_print(&s->in[0], a), se_type_print(&s->in[1], c));
+    return SE_OK;
+}
+
+static se_status dot_shape(const se_shape *s)
+{
+    char a[SE_TYPE_TEXT], c[SE_TYPE_TEXT];
+    se_status status = want_vectors(s);
+    if (!status && s->in[0].dim[0] != s->in[1].dim[0])
+        return SE_SHAPE_FAIL(s, "%s and %s differ in length", se_type_print(&s->in[0], a),
+                             se_type_print(&s->in[1], c));
+    s->out[0] = se_type_scalar((se_dtype)(s->in[0].dtype == SE_BOOL ? SE_I32 : s->in[0].dtype));
+    return status;
+}
+
+static void dot_expand(se_build *b, const se_rule *g)
+{
+    if (se_ref_type(g->x[0])->dtype == SE_F32)
+        g->y[0] = product(b, g->x[0], g->x[1], false, false);
+    else
+        g->y[0] = OP1(b, sum, OP2(b, mul, g->x[0], g->x[1]));
+}
+
+const se_op se_op_dot = {
+    .name = "dot",
+    .args = "x y",
+    .doc = "sum of the products of two vectors' elements",
+    .shape = dot_shape,
+    .expand = dot_expand,
+    .sample = "x:f32[3] y:f32[3]; x:f32[0] y:f32[0]; x:i32[4] y:i32[4]; x:f32[1] y:i32[1]; "
+              "x:bf16[3] y:bf16[3]; x:f32[50001] y:f32[50001]",
+    .promote = true,
+};
+
+static se_status outer_shape(const se_shape *s)
+{
+    se_status status = want_vectors(s);
+    s->out[0] =
+        se_type_make((se_dtype)s->in[0].dtype, 2, (int64_t[]){s->in[0].dim[0], s->in[1].dim[0]});
+    return status;
+}
+
+static void outer_expand(se_build *b, const se_rule *g)
+{
+    int64_t n = se_ref_type(g->x[0])->dim[0];
+    g->y[0] = OP2(b, mul, se_reshape_to(b, g->x[0], 2, (int64_t[]){n, 1}), g->x[1]);
+}
+
+const se_op se_op_outer = {
+    .name = "outer",
+    .args = "x y",
+    .doc = "products of each element of a vector with each of another: result[i][j] = x[i] y[j]",
+    .shape = outer_shape,
+    .expand = outer_expand,
+    .sample = "x:f32[3] y:f32[2]; x:f32[0] y:f32[2]; x:i32[2] y:f32[3]; x:i32[2] y:i32[1]; "
+              "x:bf16[3] y:bf16[2]; x:f32[301] y:f32[167]",
+    .promote = true,
+    .bf16 = true,
     .rowwise = true,
 };

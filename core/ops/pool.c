@@ -1,4 +1,4 @@
-/* mean_pool and its gradient, each the transpose of the other; max_pool. */
+/* mean_pool and its gradient, each the transpose of the other; max_pool; first_pool. */
 #include "ops/compose.h"
 #include "ops/texts.h"
 
@@ -13,6 +13,8 @@ SE_OP_EXTERN(where);
 SE_KERNEL_DECLARE(mean_pool);
 SE_KERNEL_DECLARE(mean_pool_grad);
 SE_KERNEL_DECLARE(max_pool);
+SE_KERNEL_DECLARE(first_pool);
+SE_OP_EXTERN(less);
 
 static se_status pool_shape(const se_shape *s)
 {
@@ -144,4 +146,42 @@ const se_op se_op_max_pool = {
     .texts = 2,
     .sample = "x:f32[8x5] starts:i32[4]=0,2,2,7; x:f32[3x2] starts:i32[1]=0; "
               "x:f32[89x768] starts:i32[5]=0,20,41,80,89",
+};
+
+/* i32[n]: the first row of each text, `none` for a text without rows. */
+static se_ref first_rows(se_build *b, se_ref starts, int none)
+{
+    int64_t n = se_ref_type(starts)->dim[0] - 1;
+    se_ref full = OP2(b, less, se_number_i32(b, 0), se_text_lengths(b, starts));
+    return OP3(b, where, full, se_rows_of(b, starts, 0, n), se_number_i32(b, none));
+}
+
+static void first_pool_rule(se_build *b, const se_rule *g)
+{
+    se_attr rows = SE_INT(se_ref_type(g->x[0])->dim[0]), skip = SE_INT(-1);
+    g->dx[0] = OP(b, scatter_add, ATTRS(rows, skip), g->dy[0], first_rows(b, g->x[1], -1));
+}
+
+/* Texts without rows read the row of zeros that is put after the last. */
+static void first_pool_expand(se_build *b, const se_rule *g)
+{
+    const se_type *x = se_ref_type(g->x[0]);
+    se_type none = se_type_make(SE_F32, 2, (int64_t[]){1, x->dim[1]});
+    se_ref rows = OP(b, concat, ATTRS(SE_INT(0)), g->x[0], se_zeros(b, &none));
+    g->y[0] = se_take_rows(b, rows, first_rows(b, g->x[1], (int)x->dim[0]));
+}
+
+const se_op se_op_first_pool = {
+    .name = "first_pool",
+    .args = "x starts",
+    .doc = "the first row of each text; zeros for an empty text",
+    .shape = pool_shape,
+    .cpu_rows = SE_KERNEL(first_pool),
+    .split = SE_BY_FIRST,
+    .check = pool_check,
+    .grad = first_pool_rule,
+    .expand = first_pool_expand,
+    .texts = 2,
+    .sample = "x:f32[8x5] starts:i32[4]=0,2,2,7; x:f32[3x2] starts:i32[1]=0; "
+              "x:f32[0x2] starts:i32[3]=0,0,0; x:f32[89x768] starts:i32[5]=0,20,41,80,89",
 };
