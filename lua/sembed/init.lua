@@ -28,6 +28,7 @@ local modules = {
     options = function() return require 'sembed.vectors.options' end,
     tokens = function() return require 'sembed.vectors.tokens' end,
   },
+  einsum = function() return require 'sembed.einsum' end,
   evaluate = function() return require 'sembed.evaluate' end,
   files = function() return require 'sembed.files' end,
   hub = function() return require 'sembed.hub' end,
@@ -80,7 +81,7 @@ for _, name in ipairs { 'zeros', 'ones', 'full', 'eval', 'grad', 'assign', 'keep
   'vary' } do
   se[name] = tensor[name]
 end
-se.tensor, se.is_tensor = tensor.make, tensor.is
+se.tensor, se.is_tensor, se.split = tensor.make, tensor.is, tensor.methods.split
 
 -- se.config { key = default, ... }
 function se.config(defaults) return require('sembed.config').read(defaults) end

@@ -124,8 +124,38 @@ function methods.rows(x, first, last)
   return tensor.slice_rows(x, first - 1, last - first + 1)
 end
 
+-- Row i without its axis, counted from 1; -1 is the last.
 function methods.row(x, i)
+  local n = x:rank() > 0 and x:size(1) or 0
+  if x:rank() == 0 then fail.raise 'tensor: a scalar has no rows; x:item() is its number' end
+  if i % 1 ~= 0 or i == 0 or i > n or i < -n then
+    fail.raise('tensor: no row %s of %d: rows count from 1, -1 is the last', tostring(i), n)
+  end
   return (x:rows(i, i):squeeze(1))
+end
+
+-- Several tensors along an axis: pieces of `sizes` items each, the last of what is left, or, of a
+-- list, pieces of those sizes, which make up the axis.
+function methods.split(x, sizes, axis)
+  axis = axis or 1
+  local n, list, at, parts = x:size(axis), sizes, 0, {}
+  if type(sizes) == 'number' then
+    if sizes < 1 or sizes % 1 ~= 0 then
+      fail.raise('split: pieces of %s: a whole number, 1 or more, is wanted', tostring(sizes))
+    end
+    list = {}
+    for first = 0, math.max(n - 1, 0), sizes do list[#list + 1] = math.min(sizes, n - first) end
+  elseif type(sizes) ~= 'table' then
+    fail.raise('split: a size or a list of sizes is wanted: %s came', type(sizes))
+  end
+  for i, size in ipairs(list) do
+    if type(size) ~= 'number' or size < 0 or size % 1 ~= 0 then
+      fail.raise('split: size %d is %s: a whole number, 0 or more, is wanted', i, tostring(size))
+    end
+    parts[i], at = op.functions.slice(x, axis, at, at + size), at + size
+  end
+  if at ~= n then fail.raise('split: the sizes make up %d of %d items', at, n) end
+  return unpack(parts)
 end
 
 function methods.describe(t)
@@ -169,12 +199,26 @@ for name, f in pairs(op.functions) do
 end
 tensor.methods = methods
 
+-- x[{1, -1}]: rows by their numbers, from 1; x[ids]: an i32 tensor of numbers from 0.
+local function rows_at(x, key)
+  if core.is_tensor(key) then return (op.functions.take(x, key)) end
+  local n, ids = x:size(1), {}
+  for k, i in ipairs(key) do
+    if type(i) ~= 'number' or i % 1 ~= 0 or i == 0 or i > n or i < -n then
+      fail.raise('tensor: no row %s of %d: rows count from 1, -1 is the last', tostring(i), n)
+    end
+    ids[k] = i < 0 and n + i or i - 1
+  end
+  return (op.functions.take(x, make.make(ids, 'i32')))
+end
+
 local f = op.functions
 core.metatype {
   __index = function(t, key)
     local method = methods[key]
     if method then return method end
     if type(key) == 'number' then return methods.row(t, key) end
+    if type(key) == 'table' or core.is_tensor(key) then return rows_at(t, key) end
     local names = {}
     for name in pairs(methods) do names[#names + 1] = name end
     return fail.raise('tensor: %s', fail.unknown('method', key, names))

@@ -66,6 +66,47 @@ check.equal(values(se.tensor({ { 1 }, { 2 } }):expand(-1, 2)), '{{1,1},{2,2}}', 
 check.fails(function() return x:expand { -1, 2, 3 } end, 'expand: size -1 of axis 1')
 check.fails(function() return x:expand { 4, 3 } end, 'expand:', 'cannot be stretched')
 
+-- --- picked by ids ---
+
+local function ids(list) return (se.tensor(list, 'i32')) end
+check.equal(values(x:gather(ids { { 2, 0 }, { 1, 1 } }, 2)), '{{3,1},{5,5}}', 'gather')
+check.equal(values(x:gather(ids { { 1, 0, 1 } }, 1)), '{{4,2,6}}', 'gather, first axis')
+check.fails(function() return x:gather(ids { { 2, 0 }, { 1, 3 } }, 2):item() end,
+  'gather: id 3 at [1,1] is out of range: 0 to 2')
+check.fails(function() return x:gather(ids { 0 }, 1) end, 'gather: ids must have as many axes')
+check.equal(values(x:index_select(ids { 2, 0, 2 }, 2)), '{{3,1,3},{6,4,6}}', 'index_select')
+check.fails(function() return x:index_select(ids { 0, -1 }, 2):bytes() end,
+  'index_select: id -1 at [1] is out of range: 0 to 2')
+local starts = ids { 0, 0, 1, 2 }
+check.equal(values(x:first_pool(starts)), '{{0,0,0},{1,2,3},{4,5,6}}', 'first_pool')
+check.equal(se.dot(x[1], x[2]):item(), 32, 'dot')
+check.equal(values(se.outer(ids { 1, 2 }, ids { 3, 4 })), '{{3,4},{6,8}}', 'outer')
+check.fails(function() return se.dot(x, x) end, 'dot: two vectors are wanted')
+check.fails(function() return se.dot(x[1], ids { 1 }) end, 'dot:', 'differ in length')
+
+-- --- split, and rows by index ---
+
+local one, two = x:split(2, 2)
+check.equal(values(one), '{{1,2},{4,5}}', 'split')
+check.equal(values(two), '{{3},{6}}', 'split: what is left')
+local none, all = se.split(x, { 0, 2 })
+check.equal(table.concat(none:shape(), ','), '0,3', 'split: an empty part')
+check.equal(values(all), values(x), 'split: the rest')
+check.equal(select('#', se.zeros(0, 2):split(3)), 1, 'split of nothing')
+check.fails(function() return (x:split(0)) end, 'split: pieces of 0')
+check.fails(function() return (x:split { 1, 2 }) end, 'split: the sizes make up 3 of 2')
+check.fails(function() return (x:split { 3, -1 }) end, 'split: size 2 is -1')
+check.fails(function() return (x:split(1, 3)) end, 'no axis 3')
+
+check.equal(values(x[-1]), '{4,5,6}', 'the last row')
+check.equal(x[2][3]:item(), 6, 'an element')
+check.equal(values(x[{ 2, -2, 2 }]), '{{4,5,6},{1,2,3},{4,5,6}}', 'rows by a list')
+check.equal(values(x[ids { 1, 0 }]), '{{4,5,6},{1,2,3}}', 'rows by ids')
+check.fails(function() return x[3] end, 'no row 3 of 2')
+check.fails(function() return x[0] end, 'no row 0 of 2')
+check.fails(function() return x[{ 1, -3 }] end, 'no row -3 of 2')
+check.fails(function() return x[1][1][1] end, 'a scalar has no rows')
+
 -- Gradients pass through all of them: d/dx of the sum of what is kept.
 local g = se.grad(x:slice(2, 2, 0, -1):sum(), { x })[1]
 check.equal(values(g), '{{0,1,1},{0,1,1}}', 'gradient of slice')
