@@ -21,7 +21,7 @@ static const se_kernel grid_kernel = SE_KERNEL(dropout_grid);
 /* A packed batch and everything attention reads and writes, in float. */
 typedef struct batch {
     int texts, heads, d, longest, tokens; /* tokens: rows of q, some after the last text */
-    bool with_bias;
+    bool with_bias, matrix, causal;       /* matrix: the bias is [heads, longest, longest] */
     double rate;
     int32_t *starts, *who, key[3];
     float *q, *k, *v, *dy, *bias, *out, *dq, *dk, *dv, *dbias;
@@ -59,9 +59,9 @@ static batch batch_new(int texts, const int *length, int rest, int heads, int d,
     b.tokens = b.starts[texts] + rest;
     int64_t n = (int64_t)b.tokens * heads * d;
     b.q = draw_row(n), b.k = draw_row(n), b.v = draw_row(n), b.dy = draw_row(n);
-    b.bias = draw_row((2 * b.longest - 1) * heads);
+    b.bias = draw_row(b.longest * (b.longest + 1) * heads); /* room for either kind */
     b.out = draw_row(n), b.dq = draw_row(n), b.dk = draw_row(n), b.dv = draw_row(n);
-    b.dbias = draw_row((2 * b.longest - 1) * heads);
+    b.dbias = draw_row(b.longest * (b.longest + 1) * heads);
     for (int64_t i = 0; i < n; i++) { /* so that probabilities are far from uniform */
         b.q[i] *= 2;
         b.k[i] *= 2;
@@ -89,11 +89,30 @@ static void run(const se_kernel *k, se_level level, se_task *t, int64_t tiles, i
     free(t->scratch);
 }
 
+static se_type bias_type(const batch *b)
+{
+    return b->matrix ? se_type_make(SE_F32, 3, (int64_t[]){b->heads, b->longest, b->longest})
+                     : se_type_make(SE_F32, 2, (int64_t[]){2 * b->longest - 1, b->heads});
+}
+
+static int64_t bias_count(const batch *b)
+{
+    se_type t = bias_type(b);
+    return se_type_count(&t);
+}
+
+/* Where the bias of a head from query i to key j stands. */
+static int64_t bias_at(const batch *b, int head, int64_t i, int64_t j)
+{
+    return b->matrix ? (head * (int64_t)b->longest + i) * b->longest + j
+                     : (j - i + b->longest - 1) * b->heads + head;
+}
+
 static void run_forward(batch *b, se_level level)
 {
     se_type x = se_type_make(SE_F32, 2, (int64_t[]){b->tokens, b->heads * b->d});
     se_type starts = se_type_make(SE_I32, 1, (int64_t[]){b->texts + 1});
-    se_type types[7] = {x, x, x, starts};
+    se_type types[7] = {x, x, x, starts, bias_type(b)};
     bool drop = b->rate > 0;
     const void *in[] = {b->q,
                         b->k,
@@ -103,7 +122,8 @@ static void run_forward(batch *b, se_level level)
                         drop ? b->key : NULL,
                         drop ? b->who : NULL};
     void *out[] = {b->out};
-    se_attr attr[] = {SE_INT(b->heads), SE_INT(b->longest), SE_NUM(b->rate), SE_INT(5)};
+    se_attr attr[] = {SE_INT(b->heads), SE_INT(b->longest), SE_NUM(b->rate), SE_INT(5),
+                      SE_INT(b->causal)};
     se_task t = {.n_in = 7,
                  .n_out = 1,
                  .in_type = types,
@@ -118,8 +138,7 @@ static void run_backward(batch *b, se_level level)
 {
     se_type x = se_type_make(SE_F32, 2, (int64_t[]){b->tokens, b->heads * b->d});
     se_type starts = se_type_make(SE_I32, 1, (int64_t[]){b->texts + 1});
-    se_type bias = se_type_make(SE_F32, 2, (int64_t[]){2 * b->longest - 1, b->heads});
-    se_type types[8] = {x, x, x, x, starts}, outs[] = {x, x, x, bias};
+    se_type bias = bias_type(b), types[8] = {x, x, x, x, starts, bias}, outs[] = {x, x, x, bias};
     bool drop = b->rate > 0;
     const void *in[] = {b->q,
                         b->k,
@@ -130,7 +149,8 @@ static void run_backward(batch *b, se_level level)
                         drop ? b->key : NULL,
                         drop ? b->who : NULL};
     void *out[] = {b->dq, b->dk, b->dv, b->dbias};
-    se_attr attr[] = {SE_INT(b->heads), SE_INT(b->longest), SE_NUM(b->rate), SE_INT(5)};
+    se_attr attr[] = {SE_INT(b->heads), SE_INT(b->longest), SE_NUM(b->rate), SE_INT(5),
+                      SE_INT(b->causal)};
     se_task t = {.n_in = 8,
                  .n_out = 4,
                  .in_type = types,
@@ -139,7 +159,7 @@ static void run_backward(batch *b, se_level level)
                  .out = out,
                  .attr = attr};
     run(&backward_kernel, level, &t, se_attention_tiles(b->longest, b->d, true),
-        se_attention_partials(b->longest, b->heads));
+        se_attention_partials(b->longest, b->heads, b->with_bias && b->matrix));
 }
 
 /* Dropout factors of one text and head from dropout_grid, [L, L]: its bits are tested by
@@ -191,8 +211,8 @@ static void reference_pair(const batch *b, int text, int head, truth g)
         const float *q = b->q + at + i * stride, *dy = b->dy + at + i * stride;
         double total = 0, mean = 0;
         for (int j = 0; j < n; j++) {
-            double bias = b->with_bias ? b->bias[(j - i + b->longest - 1) * b->heads + head] : 0;
-            p[j] = exp(dot(q, b->k + at + j * stride, d) / sqrt(d) + bias);
+            double bias = b->with_bias ? b->bias[bias_at(b, head, i, j)] : 0;
+            p[j] = b->causal && j > i ? 0 : exp(dot(q, b->k + at + j * stride, d) / sqrt(d) + bias);
             total += p[j];
         }
         for (int j = 0; j < n; j++) {
@@ -207,7 +227,7 @@ static void reference_pair(const batch *b, int text, int head, truth g)
         }
         for (int j = 0; j < n; j++) {
             double s = p[j] * (ds[j] - mean);
-            g.dbias[(j - i + b->longest - 1) * b->heads + head] += b->with_bias ? s : 0;
+            g.dbias[bias_at(b, head, i, j)] += b->with_bias ? s : 0;
             for (int c = 0; c < d; c++) {
                 g.dq[at + i * stride + c] += s * b->k[at + j * stride + c] / sqrt(d);
                 g.dk[at + j * stride + c] += s * q[c] / sqrt(d);
@@ -234,7 +254,7 @@ static void assert_near(const char *what, const float *x, const double *y, int64
 
 static void check_batch(batch *b, se_level level)
 {
-    int64_t n = (int64_t)b->tokens * b->heads * b->d, m = (2 * b->longest - 1) * b->heads;
+    int64_t n = (int64_t)b->tokens * b->heads * b->d, m = bias_count(b);
     double *all = calloc((size_t)(4 * n + m), sizeof *all);
     truth g = {all, all + n, all + 2 * n, all + 3 * n, all + 4 * n};
     for (int i = 0; i < b->texts; i++)
@@ -268,10 +288,16 @@ static void check_reference(se_level level)
     const int d[] = {64, 32, 5, 48};
     for (int i = 0; i < 16; i++) {
         batch b = batch_new(MIXED, mixed, i % 3, 1 + i % 4, d[i / 4], i & 1, i & 2 ? 0.3 : 0);
-        check_batch(&b, level);
+        for (int kind = 0; kind < 4; kind++) {
+            b.matrix = b.with_bias && (kind & 1);
+            b.causal = kind & 2;
+            check_batch(&b, level);
+        }
         batch_free(&b);
     }
     batch b = batch_new(2, (int[]){512, 301}, 3, 2, 64, true, 0.1);
+    check_batch(&b, level);
+    b.matrix = b.causal = true; /* so large that dbias is summed in one group */
     check_batch(&b, level);
     batch_free(&b);
 }
@@ -283,9 +309,11 @@ static void test_reference(void **state)
 }
 
 /* Each text again, alone in a batch with its own number: the same bits. */
-static void check_alone(se_level level)
+static void check_alone_of(se_level level, bool matrix, bool causal)
 {
     batch b = batch_new(MIXED, mixed, 2, 3, 32, true, 0.2);
+    b.matrix = matrix;
+    b.causal = causal;
     run_forward(&b, level);
     run_backward(&b, level);
     int stride = b.heads * b.d;
@@ -298,8 +326,12 @@ static void check_alone(se_level level)
         memcpy(one.k, b.k + at, bytes);
         memcpy(one.v, b.v + at, bytes);
         memcpy(one.dy, b.dy + at, bytes);
-        memcpy(one.bias, b.bias + (b.longest - one.longest) * b.heads,
-               (size_t)((2 * one.longest - 1) * b.heads) * sizeof(float));
+        one.matrix = matrix;
+        one.causal = causal;
+        for (int h = 0; h < b.heads; h++)
+            for (int64_t q = 0; q < one.longest; q++)
+                for (int64_t k = 0; k < one.longest; k++)
+                    one.bias[bias_at(&one, h, q, k)] = b.bias[bias_at(&b, h, q, k)];
         run_forward(&one, level);
         run_backward(&one, level);
         assert_memory_equal(one.out, b.out + at, bytes);
@@ -311,6 +343,12 @@ static void check_alone(se_level level)
     batch_free(&b);
 }
 
+static void check_alone(se_level level)
+{
+    for (int kind = 0; kind < 4; kind++)
+        check_alone_of(level, kind & 1, kind & 2);
+}
+
 static void test_alone(void **state)
 {
     (void)state;
@@ -318,10 +356,11 @@ static void test_alone(void **state)
 }
 
 /* 1, 2, 3, 7 threads: the same bits, dbias included. */
-static void check_threads(se_level level)
+static void check_threads_of(se_level level, bool matrix)
 {
     batch b = batch_new(MIXED, mixed, 2, 3, 64, true, 0.1);
-    int64_t n = (int64_t)b.tokens * b.heads * b.d, m = (2 * b.longest - 1) * b.heads;
+    b.matrix = b.causal = matrix;
+    int64_t n = (int64_t)b.tokens * b.heads * b.d, m = bias_count(&b);
     float *first = malloc((size_t)(4 * n + m) * sizeof *first);
     const int counts[] = {1, 2, 3, 7};
     for (int i = 0; i < 4; i++) {
@@ -340,6 +379,12 @@ static void check_threads(se_level level)
     se_threads_set(0);
     free(first);
     batch_free(&b);
+}
+
+static void check_threads(se_level level)
+{
+    check_threads_of(level, false);
+    check_threads_of(level, true);
 }
 
 static void test_threads(void **state)

@@ -107,6 +107,7 @@ typedef struct work {
     real scale;
     const real *q, *k, *v, *dy, *bias;
     const int32_t *starts, *who; /* who: NULL without dropout */
+    bool causal, matrix;         /* matrix: the bias is [heads, longest, longest] */
     se_drop drop;
     real *k_turned, *v_turned, *k_rows, *v_rows, *q_rows, *dy_rows, *narrow;
     real *p, *factor, *dp, *dk, *dv, *bias_row;
@@ -142,13 +143,15 @@ static void set_tiles(work *w, real *at, bool backward)
     w->dv = carve(&at, w->longest * w->wide);
 }
 
-static void set_shape(work *w, const se_type *q, const se_attr *attr)
+static void set_shape(work *w, const se_type *q, const se_type *bias, const se_attr *attr)
 {
     w->heads = attr[0].i;
     w->longest = attr[1].i;
     w->stride = q->dim[1];
     w->d = w->stride / w->heads;
     w->scale = (real)(1.0 / sqrt((double)w->d));
+    w->causal = attr[4].i;
+    w->matrix = w->bias && bias->rank == 3;
 }
 
 static void set_dropout(work *w, const int32_t *key, const int32_t *who, const se_attr *attr)
@@ -162,22 +165,33 @@ static void set_dropout(work *w, const int32_t *key, const int32_t *who, const s
 /* The bias of one head for a text of n tokens: bias_row[key - query + n - 1]. */
 static void gather_bias(const work *w, int64_t head, int64_t n)
 {
+    if (!w->bias || w->matrix)
+        return;
     const real *from = w->bias + (w->longest - n) * w->heads + head;
     for (int64_t i = 0; i < 2 * n - 1; i++)
         w->bias_row[i] = from[i * w->heads];
 }
 
-/* A row of scores becomes probabilities: n keys, zeros up to the vector width. */
-static void softmax_row(const work *w, real *p, const real *bias, int64_t n)
+/* The bias of one query to keys 0, 1, ..; NULL without one. */
+static const real *bias_of(const work *w, int64_t head, int64_t query, int64_t n)
+{
+    if (w->matrix)
+        return w->bias + (head * w->longest + query) * w->longest;
+    return w->bias ? w->bias_row + n - 1 - query : NULL;
+}
+
+/* A row of scores becomes probabilities: n keys, of which the first `seen` count; zeros up to the
+ * vector width. */
+static void softmax_row(const work *w, real *p, const real *bias, int64_t n, int64_t seen)
 {
     int64_t padded = (n + SE_LANES - 1) / SE_LANES * SE_LANES;
     if (bias)
-        for (int64_t j = 0; j < n; j++)
+        for (int64_t j = 0; j < seen; j++)
             p[j] = FMA(p[j], w->scale, bias[j]);
     else
-        for (int64_t j = 0; j < n; j++)
+        for (int64_t j = 0; j < seen; j++)
             p[j] *= w->scale;
-    for (int64_t j = n; j < padded; j++)
+    for (int64_t j = seen; j < padded; j++)
         p[j] = (real)-1e30;
     real top = se_row_max(p, padded);
     for (int64_t j = 0; j < padded; j++)
@@ -194,8 +208,8 @@ static void probabilities(const work *w, int64_t text, int64_t head, int64_t n, 
     const real *q = w->q + (w->starts[text] + from) * w->stride + head * w->d;
     product(m, n, w->d, (strided){q, w->stride, 1}, w->k_turned, w->p, w->keys, false);
     for (int64_t i = 0; i < m; i++) {
-        const real *bias = w->bias ? w->bias_row + n - 1 - (from + i) : NULL;
-        softmax_row(w, w->p + i * w->keys, bias, n);
+        const real *bias = bias_of(w, head, from + i, n);
+        softmax_row(w, w->p + i * w->keys, bias, n, w->causal ? from + i + 1 : n);
     }
     for (int64_t i = 0; w->who && i < m; i++) {
         se_words row = se_threefry(w->drop.key, (uint32_t)w->who[text], (uint32_t)(from + i));
@@ -217,8 +231,7 @@ static void forward_pair(const work *w, int64_t text, int64_t head, real *out)
     int64_t at = first * w->stride + head * w->d;
     pack(w->k_turned, (strided){w->k + at, 1, w->stride}, w->d, n);
     pack(w->v_rows, (strided){w->v + at, w->stride, 1}, n, w->d);
-    if (w->bias)
-        gather_bias(w, head, n);
+    gather_bias(w, head, n);
     for (int64_t from = 0; from < n; from += QUERIES) {
         int64_t m = n - from < QUERIES ? n - from : QUERIES;
         probabilities(w, text, head, n, from, m);
@@ -239,7 +252,7 @@ SE_ROWS(attention)
     (void)hi;
     work shared = {
         .q = SE_IN(0), .k = SE_IN(1), .v = SE_IN(2), .starts = SE_IN(3), .bias = SE_IN(4)};
-    set_shape(&shared, &t->in_type[0], t->attr);
+    set_shape(&shared, &t->in_type[0], &t->in_type[4], t->attr);
     set_dropout(&shared, SE_IN(5), SE_IN(6), t->attr);
     int64_t texts = t->in_type[3].dim[0] - 1, used = shared.starts[texts] * shared.stride;
     real *out = SE_OUT(0);
@@ -274,7 +287,7 @@ static void backward_row(const work *w, int64_t row, int64_t n)
 
 typedef struct gradients {
     real *dq, *dk, *dv;
-    real *dbias; /* of this head and group, [2 * longest - 1]; added to */
+    real *dbias; /* of this head and group, by distance or by query and key; added to */
 } gradients;
 
 /* Queries [from, from + m): dq of theirs, their part of dk, dv and dbias. */
@@ -294,7 +307,8 @@ static void backward_block(const work *w, int64_t text, int64_t head, int64_t n,
     product(m, w->d, n, (strided){w->dp, w->keys, 1}, w->k_rows, w->narrow, w->wide, false);
     put_rows(w, g.dq + at, w->narrow, m, w->scale);
     for (int64_t i = 0; w->bias && i < m; i++) {
-        real *to = g.dbias + w->longest - 1 - (from + i), *dp = w->dp + i * w->keys;
+        int64_t row = w->matrix ? (from + i) * w->longest : w->longest - 1 - (from + i);
+        real *to = g.dbias + row, *dp = w->dp + i * w->keys;
         for (int64_t j = 0; j < n; j++)
             to[j] += dp[j];
     }
@@ -307,8 +321,7 @@ static void backward_pair(const work *w, int64_t text, int64_t head, gradients g
     pack(w->k_turned, (strided){w->k + at, 1, w->stride}, w->d, n);
     pack(w->v_turned, (strided){w->v + at, 1, w->stride}, w->d, n);
     pack(w->k_rows, (strided){w->k + at, w->stride, 1}, n, w->d);
-    if (w->bias)
-        gather_bias(w, head, n);
+    gather_bias(w, head, n);
     for (int64_t from = 0; from < n; from += QUERIES) {
         int64_t m = n - from < QUERIES ? n - from : QUERIES;
         backward_block(w, text, head, n, from, m, g);
@@ -317,16 +330,17 @@ static void backward_pair(const work *w, int64_t text, int64_t head, gradients g
     put_rows(w, g.dv + at, w->dv, n, 1);
 }
 
-/* dbias[distance, head] = sum of the groups' parts, in order. */
-static void sum_groups(const work *w, const real *part, real *dbias)
+/* dbias[distance, head] or [head, query, key] = sum of the groups' parts, in order. */
+static void sum_groups(const work *w, int64_t groups, const real *part, real *dbias)
 {
-    int64_t wide = 2 * w->longest - 1;
+    int64_t wide = se_attention_cells(w->longest, w->matrix);
+    int64_t by_cell = w->matrix ? 1 : w->heads, by_head = w->matrix ? wide : 1;
     for (int64_t i = 0; i < wide; i++) {
         for (int64_t h = 0; h < w->heads; h++) {
             real sum = 0;
-            for (int64_t g = 0; w->bias && g < SE_ATTENTION_GROUPS; g++)
+            for (int64_t g = 0; w->bias && g < groups; g++)
                 sum += part[(g * w->heads + h) * wide + i];
-            dbias[i * w->heads + h] = sum;
+            dbias[i * by_cell + h * by_head] = sum;
         }
     }
 }
@@ -343,11 +357,12 @@ SE_ROWS(attention_grad)
                    .dy = SE_IN(3),
                    .starts = SE_IN(4),
                    .bias = SE_IN(5)};
-    set_shape(&shared, &t->in_type[0], t->attr);
+    set_shape(&shared, &t->in_type[0], &t->in_type[5], t->attr);
     set_dropout(&shared, SE_IN(6), SE_IN(7), t->attr);
     int64_t texts = t->in_type[4].dim[0] - 1, used = shared.starts[texts] * shared.stride;
     int64_t tiles = se_attention_tiles(shared.longest, shared.d, true);
-    int64_t groups = SE_ATTENTION_GROUPS, wide = 2 * shared.longest - 1, heads = shared.heads;
+    int64_t heads = shared.heads, wide = se_attention_cells(shared.longest, shared.matrix);
+    int64_t groups = se_attention_groups(shared.longest, heads, shared.matrix);
     real *part = (real *)t->scratch + se_threads() * tiles;
 #pragma omp parallel num_threads(se_threads())
     {
@@ -366,5 +381,5 @@ SE_ROWS(attention_grad)
         real *out = SE_OUT(o);
         memset(out + used, 0, (size_t)(se_type_count(&t->out_type[o]) - used) * sizeof(real));
     }
-    sum_groups(&shared, part, SE_OUT(3));
+    sum_groups(&shared, groups, part, SE_OUT(3));
 }

@@ -26,10 +26,24 @@ static inline int64_t se_attention_tiles(int64_t longest, int64_t d, bool backwa
     return d * keys + longest * wide + narrow + 2 * square + bias; /* k^T, v; out; p, factors */
 }
 
-/* Elements of the partial sums of dbias, shared by all threads, after their tiles. */
-static inline int64_t se_attention_partials(int64_t longest, int64_t heads)
+/* Numbers of a head's bias: one a distance, or one a query and key. */
+static inline int64_t se_attention_cells(int64_t longest, bool matrix)
 {
-    return SE_ATTENTION_GROUPS * heads * (2 * longest - 1);
+    return matrix ? longest * longest : 2 * longest - 1;
+}
+
+/* In how many groups texts are split for the sum of dbias: one where its parts would be large. */
+static inline int64_t se_attention_groups(int64_t longest, int64_t heads, bool matrix)
+{
+    int64_t all = SE_ATTENTION_GROUPS * heads * se_attention_cells(longest, matrix);
+    return matrix && all > (int64_t)1 << 22 ? 1 : SE_ATTENTION_GROUPS;
+}
+
+/* Elements of the partial sums of dbias, shared by all threads, after their tiles. */
+static inline int64_t se_attention_partials(int64_t longest, int64_t heads, bool matrix)
+{
+    return se_attention_groups(longest, heads, matrix) * heads *
+           se_attention_cells(longest, matrix);
 }
 
 #endif

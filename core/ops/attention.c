@@ -11,11 +11,13 @@ SE_OP_EXTERN(dropout_grid);
 SE_OP_EXTERN(softmax);
 SE_OP_EXTERN(matmul);
 SE_OP_EXTERN(less);
+SE_OP_EXTERN(less_equal);
+SE_OP_EXTERN(logical_and);
 SE_OP_EXTERN(where);
 SE_KERNEL_DECLARE(attention);
 SE_KERNEL_DECLARE(attention_grad);
 
-enum { HEADS, LONGEST, RATE, PLACE }; /* attributes of both */
+enum { HEADS, LONGEST, RATE, PLACE, CAUSAL }; /* attributes of both */
 
 /* Places of the inputs; attention_grad has dy between v and starts. */
 typedef struct places {
@@ -35,8 +37,31 @@ static se_status want_dropout(const se_shape *s, places at)
     return status ? status : se_want_who(s, at.who, s->in[at.starts].dim[0] - 1);
 }
 
-/* q, k, v and what stands before starts are alike: f32[T, heads * d]; bias is f32[2 * longest - 1,
- * heads]. */
+/* The bias by distance, or by query and key. */
+static se_type bias_type(int64_t heads, int64_t longest, bool matrix)
+{
+    return matrix ? se_type_make(SE_F32, 3, (int64_t[]){heads, longest, longest})
+                  : se_type_make(SE_F32, 2, (int64_t[]){2 * longest - 1, heads});
+}
+
+static bool is_matrix(const se_type *bias)
+{
+    return bias && bias->dtype != SE_NONE && bias->rank == 3;
+}
+
+static se_status want_bias(const se_shape *s, const se_type *bias)
+{
+    char came[SE_TYPE_TEXT], near[SE_TYPE_TEXT], full[SE_TYPE_TEXT];
+    int64_t heads = s->attr[HEADS].i, longest = s->attr[LONGEST].i;
+    se_type by_distance = bias_type(heads, longest, false), each = bias_type(heads, longest, true);
+    if (bias->dtype == SE_NONE || se_type_same(bias, &by_distance) || se_type_same(bias, &each))
+        return SE_OK;
+    return SE_SHAPE_FAIL(s, "bias has the wrong type: %s came, %s or %s is wanted",
+                         se_type_print(bias, came), se_type_print(&by_distance, near),
+                         se_type_print(&each, full));
+}
+
+/* q, k, v and what stands before starts are alike: f32[T, heads * d]. */
 static se_status want_inputs(const se_shape *s, places at)
 {
     int64_t heads = s->attr[HEADS].i, longest = s->attr[LONGEST].i;
@@ -50,16 +75,13 @@ static se_status want_inputs(const se_shape *s, places at)
     }
     if (status || (status = se_want_starts(s, at.starts)))
         return status;
-    if (heads < 1 || longest < 1 || s->in[0].dim[1] % heads != 0) {
-        return SE_SHAPE_FAIL(s, "%lld heads do not divide %s, or longest %lld is below 1",
-                             (long long)heads, se_type_print(&s->in[0], first), (long long)longest);
-    }
-    const se_type want = se_type_make(SE_F32, 2, (int64_t[]){2 * longest - 1, heads});
-    if (s->in[at.bias].dtype != SE_NONE && !se_type_same(&s->in[at.bias], &want)) {
-        return SE_SHAPE_FAIL(s, "bias has the wrong type: %s came, %s is wanted",
-                             se_type_print(&s->in[at.bias], came), se_type_print(&want, first));
-    }
-    return want_dropout(s, at);
+    if (heads < 1 || s->in[0].dim[1] % heads != 0)
+        return SE_SHAPE_FAIL(s, "%lld heads do not divide %s", (long long)heads,
+                             se_type_print(&s->in[0], first));
+    if (longest < 1 || longest > INT32_MAX)
+        return SE_SHAPE_FAIL(s, "longest is %lld: 1 to 2147483647 is wanted", (long long)longest);
+    status = want_bias(s, &s->in[at.bias]);
+    return status ? status : want_dropout(s, at);
 }
 
 static se_status attention_shape(const se_shape *s)
@@ -143,6 +165,8 @@ static se_ref distances(se_build *b, const grid *g)
 /* bias[distance, head] as [heads, longest, longest] */
 static se_ref bias_grid(se_build *b, const grid *g, se_ref bias)
 {
+    if (is_matrix(se_ref_type(bias)))
+        return bias;
     return se_permute(b, se_take_rows(b, bias, distances(b, g)), 3, (const int64_t[]){2, 0, 1});
 }
 
@@ -167,12 +191,17 @@ static se_ref dropped(se_build *b, const se_rule *r, places at, se_ref p)
 }
 
 /* Probabilities [n, heads, longest, longest] of q and k, which are in the grid's form. */
-static se_ref probabilities(se_build *b, const grid *g, se_ref q, se_ref k, se_ref bias)
+static se_ref probabilities(se_build *b, const grid *g, se_ref q, se_ref k, se_ref bias,
+                            bool causal)
 {
     se_ref scores = se_times(b, OP2(b, matmul, q, turned(b, k)), 1 / sqrt((double)g->d));
     if (se_ref_ok(bias))
         scores = OP2(b, add, scores, bias_grid(b, g, bias));
     se_ref real = se_reshape_to(b, g->real, 4, (int64_t[]){g->n, 1, 1, g->longest});
+    if (causal) {
+        se_ref key = se_iota(b, g->longest);
+        real = OP2(b, logical_and, real, OP2(b, less_equal, key, se_with_last(b, key)));
+    }
     return OP1(b, softmax, OP3(b, where, real, scores, se_number(b, -1e30)));
 }
 
@@ -181,15 +210,17 @@ static void attention_expand(se_build *b, const se_rule *r)
     const places at = forward_places;
     grid g = grid_of(b, r->x[0], r->x[at.starts], r->attr);
     se_ref q = to_grid(b, &g, r->x[0]), k = to_grid(b, &g, r->x[1]), v = to_grid(b, &g, r->x[2]);
-    se_ref p = dropped(b, r, at, probabilities(b, &g, q, k, r->x[at.bias]));
+    se_ref p = dropped(b, r, at, probabilities(b, &g, q, k, r->x[at.bias], r->attr[CAUSAL].i));
     r->y[0] = from_grid(b, &g, OP2(b, matmul, p, v));
 }
 
 const se_op se_op_attention = {
     .name = "attention",
-    .args = "q k v starts bias? key? who? heads:int longest:int rate:num=0 place:int=0",
-    .doc = "softmax(q k' / sqrt(d) + bias[key - query + longest - 1, head]) v within each packed "
-           "text, for each head; with key and who, dropout of the probabilities",
+    .args = "q k v starts bias? key? who? heads:int longest:int rate:num=0 place:int=0 "
+            "causal:bool=false",
+    .doc = "softmax(q k' / sqrt(d) + bias) v within each packed text, for each head; bias[key - "
+           "query + longest - 1, head] or bias[head, query, key]; causal: no key after the query; "
+           "with key and who, dropout of the probabilities",
     .shape = attention_shape,
     .cpu = SE_KERNEL(attention),
     .scratch = attention_scratch,
@@ -203,6 +234,14 @@ const se_op se_op_attention = {
         "-rows; "
         "q:f32[9x8] k:f32[9x8] v:f32[9x8] starts:i32[4]=0,3,5,9 bias:f32[9x2] key:i32[3]=1,2,0 "
         "who:i32[3]=5,0,8 heads=2 longest=5 rate=0.3 place=7 -rows; "
+        "q:f32[9x6] k:f32[9x6] v:f32[9x6] starts:i32[5]=0,3,3,4,8 heads=2 longest=4 causal=true "
+        "-rows; "
+        "q:f32[9x6] k:f32[9x6] v:f32[9x6] starts:i32[5]=0,3,3,4,8 bias:f32[2x4x4] heads=2 "
+        "longest=4 -rows; "
+        "q:f32[9x8] k:f32[9x8] v:f32[9x8] starts:i32[4]=0,3,5,9 bias:f32[2x5x5] key:i32[3]=1,2,0 "
+        "who:i32[3]=5,0,8 heads=2 longest=5 rate=0.3 place=7 causal=true -rows; "
+        "q:f32[71x640] k:f32[71x640] v:f32[71x640] starts:i32[5]=0,17,18,58,70 bias:f32[10x40x40] "
+        "heads=10 longest=40 causal=true ~1e-5 -rows; "
         "q:f32[71x640] k:f32[71x640] v:f32[71x640] starts:i32[5]=0,17,18,58,70 bias:f32[79x10] "
         "key:i32[3]=1,2,0 who:i32[4]=5,0,8,9 heads=10 longest=40 rate=0.1 ~1e-5 -rows",
 };
@@ -216,8 +255,7 @@ static se_status attention_grad_shape(const se_shape *s)
         return status;
     for (int o = 0; o < 3; o++)
         s->out[o] = se_type_make(SE_F32, 2, s->in[0].dim);
-    int64_t distances = 2 * s->attr[LONGEST].i - 1;
-    s->out[3] = se_type_make(SE_F32, 2, (int64_t[]){distances, s->attr[HEADS].i});
+    s->out[3] = bias_type(s->attr[HEADS].i, s->attr[LONGEST].i, is_matrix(&s->in[5]));
     return SE_OK;
 }
 
@@ -231,15 +269,19 @@ static int64_t attention_grad_scratch(const se_task *t)
 {
     int64_t heads = t->attr[HEADS].i, longest = t->attr[LONGEST].i, size = se_dtype_size(SE_F32);
     int64_t tiles = se_attention_tiles(longest, t->in_type[0].dim[1] / heads, true);
-    int64_t shared = se_attention_partials(longest, heads) / se_threads() + 1;
+    int64_t shared =
+        se_attention_partials(longest, heads, is_matrix(&t->in_type[5])) / se_threads() + 1;
     return ((tiles + shared) * size + 63) / 64 * 64;
 }
 
-/* dbias[distance, head] = sum of the scores' gradients [n, heads, longest, longest]. */
-static se_ref sum_bias(se_build *b, const grid *g, se_ref ds)
+/* dbias: sums of the scores' gradients [n, heads, longest, longest], over texts and, by distance,
+ * over the pairs that are so far apart. */
+static se_ref sum_bias(se_build *b, const grid *g, se_ref ds, bool matrix)
 {
     int64_t pairs = g->longest * g->longest;
     se_ref by_head = OP(b, sum, ATTRS({.n = 1, .list = {0}}, SE_INT(0)), ds);
+    if (matrix)
+        return by_head;
     by_head = se_reshape_to(b, by_head, 2, (int64_t[]){g->heads, pairs});
     se_ref each = se_permute(b, by_head, 2, (const int64_t[]){1, 0});
     se_ref distance = se_reshape_to(b, distances(b, g), 1, &pairs);
@@ -255,7 +297,7 @@ static void attention_grad_expand(se_build *b, const se_rule *r)
     se_ref q = to_grid(b, &g, r->x[0]), k = to_grid(b, &g, r->x[1]), v = to_grid(b, &g, r->x[2]);
     se_ref real = se_reshape_to(b, g.real, 4, (int64_t[]){g.n, 1, g.longest, 1});
     se_ref dy = OP3(b, where, real, to_grid(b, &g, r->x[3]), se_number(b, 0));
-    se_ref p = probabilities(b, &g, q, k, r->x[at.bias]);
+    se_ref p = probabilities(b, &g, q, k, r->x[at.bias], r->attr[CAUSAL].i);
     se_ref dp = dropped(b, r, at, OP2(b, matmul, dy, turned(b, v)));
     se_ref ds = OP2(b, mul, p, OP2(b, sub, dp, se_sum_last(b, OP2(b, mul, p, dp))));
     se_ref scaled = se_times(b, ds, 1 / sqrt((double)g.d));
@@ -263,16 +305,17 @@ static void attention_grad_expand(se_build *b, const se_rule *r)
     r->y[1] = from_grid(b, &g, OP2(b, matmul, turned(b, scaled), q));
     r->y[2] = from_grid(b, &g, OP2(b, matmul, turned(b, dropped(b, r, at, p)), dy));
     if (se_ref_ok(r->x[at.bias])) {
-        r->y[3] = sum_bias(b, &g, ds);
+        r->y[3] = sum_bias(b, &g, ds, is_matrix(se_ref_type(r->x[at.bias])));
     } else {
-        se_type none = se_type_make(SE_F32, 2, (int64_t[]){2 * g.longest - 1, g.heads});
+        se_type none = bias_type(g.heads, g.longest, false);
         r->y[3] = se_zeros(b, &none);
     }
 }
 
 const se_op se_op_attention_grad = {
     .name = "attention_grad",
-    .args = "q k v dy starts bias? key? who? heads:int longest:int rate:num=0 place:int=0",
+    .args = "q k v dy starts bias? key? who? heads:int longest:int rate:num=0 place:int=0 "
+            "causal:bool=false",
     .doc = "gradient of attention; dbias is zero without a bias",
     .n_out = 4,
     .outs = "dq dk dv dbias",
@@ -286,6 +329,12 @@ const se_op se_op_attention_grad = {
         "q:f32[9x6] k:f32[9x6] v:f32[9x6] dy:f32[9x6] starts:i32[5]=0,3,3,4,8 heads=2 longest=4; "
         "q:f32[9x8] k:f32[9x8] v:f32[9x8] dy:f32[9x8] starts:i32[4]=0,3,5,9 bias:f32[9x2] "
         "key:i32[3]=1,2,0 who:i32[3]=5,0,8 heads=2 longest=5 rate=0.3 place=7; "
+        "q:f32[9x8] k:f32[9x8] v:f32[9x8] dy:f32[9x8] starts:i32[4]=0,3,5,9 bias:f32[2x5x5] "
+        "key:i32[3]=1,2,0 who:i32[3]=5,0,8 heads=2 longest=5 rate=0.3 place=7 causal=true; "
+        "q:f32[9x6] k:f32[9x6] v:f32[9x6] dy:f32[9x6] starts:i32[5]=0,3,3,4,8 heads=2 longest=4 "
+        "causal=true; "
+        "q:f32[71x640] k:f32[71x640] v:f32[71x640] dy:f32[71x640] starts:i32[5]=0,17,18,58,70 "
+        "bias:f32[10x40x40] heads=10 longest=40 ~1e-5; "
         "q:f32[71x640] k:f32[71x640] v:f32[71x640] dy:f32[71x640] starts:i32[5]=0,17,18,58,70 "
         "bias:f32[79x10] key:i32[3]=1,2,0 who:i32[4]=5,0,8,9 heads=10 longest=40 rate=0.1 ~1e-5",
 };
