@@ -166,10 +166,70 @@ static void test_types(void **state)
     rows_are(HEAD("'|u1'", "False", "(3, 2)"), 1, I1, 6, UNSIGNED);
 }
 
+static void read_refused(const char *header, size_t bytes, const char *message)
+{
+    static const char ROWS[64] = {7};
+    bool turned;
+    se_tensor *t;
+    put(1, header, ROWS, bytes);
+    if (se_npy_read(path, &turned, &t) != SE_ERR_FORMAT)
+        fail_msg("not refused: %s", header);
+    assert_null(t);
+    assert_memory_equal(se_message(), path, strlen(path));
+    if (!strstr(se_message(), "offset ") || !strstr(se_message(), message))
+        fail_msg("'%s' is not in: %s", message, se_message());
+}
+
+static void test_read_lies(void **state)
+{
+    (void)state;
+    read_refused(HEAD("'<f4'", "False", "(2, 3)"), 23, "23 bytes of elements");
+    read_refused(HEAD("'<f4'", "False", "()"), 8, "8 bytes of elements");
+    read_refused(HEAD("'<c8'", "False", "(2,)"), 16, "type '<c8'");
+    read_refused(HEAD("'>f4'", "False", "(2,)"), 8, "type '>f4'");
+    read_refused(HEAD("'<f4'", "Maybe", "(2,)"), 8, "expected True or False");
+    read_refused(HEAD("'<f4'", "False", "2"), 8, "expected the shape");
+    read_refused(HEAD("'<f4'", "False", "(1 2)"), 8, "expected ',' or ')'");
+    read_refused(HEAD("'<f4'", "False", "(1,1,1,1,1,1,1)"), 4, "at most 6 axes");
+    read_refused(HEAD("'<f4'", "False", "(4611686018427387904, 8)"), 0, "more than");
+    read_refused(HEAD("'<f4'", "False", "(4611686018427387904, 8, 0)"), 0, "more than");
+    read_refused(HEAD("'|b1'", "False", "(2,)"), 2, "7, expected 0 or 1");
+}
+
+/* Every file that is cut, or has one byte changed, is read or refused. */
+static void test_read_damage(void **state)
+{
+    static const int32_t ROWS[6] = {1, 2, 3, 4, 5, 6};
+    char *text = NULL;
+    size_t bytes = 0;
+    int opened = 0, closed = 0;
+    (void)state;
+    put(1, HEAD("'<i4'", "True", "(1, 2, 3)") "  \n", ROWS, sizeof ROWS);
+    ok(se_file_read(path, &text, &bytes));
+    char *copy = malloc(bytes);
+    for (size_t i = 0; i < 3 * bytes; i++) {
+        bool turned;
+        se_tensor *t;
+        memcpy(copy, text, bytes);
+        copy[i % bytes] ^= i < bytes ? 0 : i < 2 * bytes ? 1 : (char)0x80;
+        ok(se_file_write(path, copy, i < bytes ? i : bytes));
+        if (se_npy_read(path, &turned, &t))
+            closed++;
+        else
+            opened++;
+        se_tensor_free(t);
+    }
+    assert_true(opened > 24 && closed > 100);
+    se_io_free(text);
+    free(copy);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lies), cmocka_unit_test(test_start),
-                                       cmocka_unit_test(test_damage), cmocka_unit_test(test_types)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lies),      cmocka_unit_test(test_start),
+        cmocka_unit_test(test_damage),    cmocka_unit_test(test_types),
+        cmocka_unit_test(test_read_lies), cmocka_unit_test(test_read_damage)};
     if (!mkdtemp(home))
         return 1;
     snprintf(path, sizeof path, "%s/rows.npy", home);

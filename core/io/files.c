@@ -167,11 +167,18 @@ se_status se_file_read(const char *path, char **out, size_t *bytes)
 
 se_status se_file_write(const char *path, const void *data, size_t bytes)
 {
+    return se_file_write_parts(path, 1, &(se_part){data, bytes});
+}
+
+se_status se_file_write_parts(const char *path, int n, const se_part *parts)
+{
     int fd = -1;
     char *part = se_path_with(path, ".part"), *folder = se_path_parent(path);
     se_status s = part && folder ? se_disk_create(part, false, &fd) : SE_ERR_MEMORY;
     if (s == SE_OK)
-        s = se_disk_write(fd, data, bytes, part);
+        s = se_disk_write(fd, parts[0].data, parts[0].bytes, part);
+    for (int i = 1; i < n && s == SE_OK; i++)
+        s = parts[i].bytes ? se_disk_write(fd, parts[i].data, parts[i].bytes, part) : SE_OK;
     if (s == SE_OK)
         s = se_disk_sync(fd, part);
     if (fd >= 0) {

@@ -59,4 +59,11 @@ SE_API se_status se_file_absolute(const char *path, char **out);
 SE_API se_status se_folder_remove(const char *path);
 /* sembed-cdef-end */
 
+/* se_file_write for what does not lie in one piece. */
+typedef struct se_part {
+    const void *data;
+    size_t bytes;
+} se_part;
+se_status se_file_write_parts(const char *path, int n, const se_part *parts);
+
 #endif

@@ -1,5 +1,6 @@
 #include "io/npy.h"
 #include "buf.h"
+#include "io/files.h"
 #include "io/map.h"
 #include "node.h"
 
@@ -28,9 +29,12 @@ struct se_npy {
 /* The header's text: a Python dict of three entries. */
 typedef struct scanner {
     const char *path, *file, *at, *end;
+    bool any; /* any number of axes and either order will do, not only rows of numbers */
     char descr[8];
     int seen; /* bits: descr, fortran_order, shape */
-    int64_t dim[2];
+    bool fortran;
+    int rank;
+    int64_t dim[SE_MAX_RANK];
 } scanner;
 
 static se_status lie(const scanner *s, const char *what)
@@ -98,6 +102,32 @@ static se_status read_shape(scanner *s)
     return take(s, ")") ? SE_OK : lie(s, "expected a shape of two axes");
 }
 
+static se_status read_axes(scanner *s)
+{
+    if (!take(s, "("))
+        return lie(s, "expected the shape, such as (2, 3)");
+    while (!take(s, ")")) {
+        if (s->rank == SE_MAX_RANK)
+            return lie(s, "expected at most 6 axes");
+        se_status status = read_size(s, &s->dim[s->rank++]);
+        if (status)
+            return status;
+        if (take(s, ","))
+            continue;
+        return take(s, ")") ? SE_OK : lie(s, "expected ',' or ')'");
+    }
+    return SE_OK;
+}
+
+static se_status read_order(scanner *s)
+{
+    s->fortran = s->any && take(s, "True");
+    if (s->fortran || take(s, "False"))
+        return SE_OK;
+    return lie(s, s->any ? "expected True or False"
+                         : "expected False: arrays in Fortran's order are not read");
+}
+
 static se_status read_entry(scanner *s)
 {
     static const char *const KEYS[] = {"descr", "fortran_order", "shape"};
@@ -113,10 +143,9 @@ static se_status read_entry(scanner *s)
     if (!take(s, ":"))
         return lie(s, "expected ':'");
     if (i == 2)
-        return read_shape(s);
+        return s->any ? read_axes(s) : read_shape(s);
     if (i == 1)
-        return take(s, "False") ? SE_OK
-                                : lie(s, "expected False: arrays in Fortran's order are not read");
+        return read_order(s);
     return take_text(s, s->descr, sizeof s->descr) ? SE_OK
                                                    : lie(s, "expected a plain type such as '<f4'");
 }
@@ -161,6 +190,13 @@ static se_status find_header(scanner *s, size_t bytes)
     return SE_OK;
 }
 
+static se_status read_header(scanner *s, const char *path, const se_map *map, bool any)
+{
+    *s = (scanner){.path = path, .file = map->data, .at = map->data, .any = any};
+    se_status status = find_header(s, map->bytes);
+    return status ? status : read_dict(s);
+}
+
 static se_status check_array(se_npy *f, const scanner *s)
 {
     const char *name = s->descr + 1;
@@ -195,10 +231,8 @@ se_status se_npy_open(const char *path, se_npy **out)
     f->path = se_strdup(path);
     se_status status = f->path ? se_map_open(path, &f->map) : SE_ERR_MEMORY;
     if (!status) {
-        scanner s = {.path = path, .file = f->map->data, .at = f->map->data};
-        status = find_header(&s, f->map->bytes);
-        if (!status)
-            status = read_dict(&s);
+        scanner s;
+        status = read_header(&s, path, f->map, false);
         if (!status)
             status = check_array(f, &s);
     }
@@ -262,4 +296,145 @@ se_status se_npy_part(const se_npy *f, int64_t first, int64_t count, se_tensor *
     if (DTYPES[f->dtype].kind < 0)
         return integers(f, from, dim, out);
     return se_map_leaf(f->map, from, (se_real_kind)DTYPES[f->dtype].kind, 2, dim, NULL, out);
+}
+
+/* --- whole arrays --- */
+
+static const struct {
+    const char *name;
+    int bytes;
+    se_dtype dtype;
+    int kind; /* of real numbers; -1: they are whole, or bools */
+} ARRAYS[] = {
+    {"f4", 4, SE_F32, SE_REAL_F32}, {"f2", 2, SE_F32, SE_REAL_F16}, {"f8", 8, SE_F32, SE_REAL_F64},
+    {"i1", 1, SE_I32, -1},          {"u1", 1, SE_I32, -1},          {"i2", 2, SE_I32, -1},
+    {"u2", 2, SE_I32, -1},          {"i4", 4, SE_I32, -1},          {"u4", 4, SE_I32, -1},
+    {"i8", 8, SE_I32, -1},          {"u8", 8, SE_I32, -1},          {"b1", 1, SE_BOOL, -1}};
+
+/* A little-endian whole number of any size; 2^63 and more become the largest below. */
+static int64_t number_at(const char *from, int bytes, bool is_signed)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, from, (size_t)bytes);
+    int unused = 64 - 8 * bytes;
+    if (is_signed)
+        return (int64_t)(bits << unused) >> unused;
+    return bits > INT64_MAX ? INT64_MAX : (int64_t)bits;
+}
+
+/* Whole numbers and bools are copied. */
+static se_status copy_whole(const scanner *s, int k, const se_type *type, void *to)
+{
+    bool is_bool = type->dtype == SE_BOOL;
+    for (int64_t i = 0; i < se_type_count(type); i++) {
+        const char *from = s->end + i * ARRAYS[k].bytes;
+        int64_t v = number_at(from, ARRAYS[k].bytes, ARRAYS[k].name[0] == 'i');
+        if (v < INT32_MIN || v > (is_bool ? 1 : INT32_MAX))
+            return se_fail(SE_ERR_FORMAT, "%s: offset %" PRId64 ": %" PRId64 ", expected %s",
+                           s->path, (int64_t)(from - s->file), v,
+                           is_bool ? "0 or 1" : "a number of 32 bits");
+        if (is_bool)
+            ((uint8_t *)to)[i] = (uint8_t)v;
+        else
+            ((int32_t *)to)[i] = (int32_t)v;
+    }
+    return SE_OK;
+}
+
+/* The place of the array's type in ARRAYS, and its bytes compared with the file's. */
+static se_status find_type(const scanner *s, const se_map *map, int *k)
+{
+    int n = (int)(sizeof ARRAYS / sizeof *ARRAYS);
+    int64_t want = 1, left = (int64_t)map->bytes - (s->end - s->file);
+    bool fits = true;
+    *k = 0;
+    while (*k < n && strcmp(s->descr + 1, ARRAYS[*k].name) != 0)
+        ++*k;
+    if (!s->descr[0] || !strchr("<|=", s->descr[0]) || *k == n)
+        return se_fail(SE_ERR_FORMAT,
+                       "%s: offset %d: type '%s', expected <f4, <f2, <f8, whole numbers or |b1",
+                       s->path, 10, s->descr);
+    for (int i = 0; i < s->rank && fits; i++)
+        fits = !__builtin_mul_overflow(want, s->dim[i], &want);
+    if (!fits || __builtin_mul_overflow(want, ARRAYS[*k].bytes, &want) || want != left)
+        return se_fail(SE_ERR_FORMAT,
+                       "%s: offset %" PRId64 ": %" PRId64 " bytes of elements, the shape is for %s"
+                       "%" PRId64,
+                       s->path, (int64_t)(s->end - s->file), left, fits ? "" : "more than ", want);
+    return SE_OK;
+}
+
+static se_status make_array(const scanner *s, se_map *map, se_tensor **out)
+{
+    int k;
+    int64_t dim[SE_MAX_RANK];
+    se_status status = find_type(s, map, &k);
+    if (status)
+        return status;
+    for (int i = 0; i < s->rank; i++)
+        dim[i] = s->dim[s->fortran ? s->rank - 1 - i : i];
+    if (ARRAYS[k].kind >= 0)
+        return se_map_leaf(map, s->end, (se_real_kind)ARRAYS[k].kind, s->rank, dim, NULL, out);
+    se_type type = se_type_make(ARRAYS[k].dtype, s->rank, dim);
+    se_buf *buf = se_buf_new(&type);
+    status = buf ? copy_whole(s, k, &type, buf->data) : SE_ERR_MEMORY;
+    if (!status)
+        return se_tensor_of_buf(type, buf, out);
+    se_buf_unref(buf);
+    return status;
+}
+
+se_status se_npy_read(const char *path, bool *turned, se_tensor **out)
+{
+    se_map *map = NULL;
+    scanner s = {0};
+    *out = NULL;
+    se_status status = se_map_open(path, &map);
+    if (!status)
+        status = read_header(&s, path, map, true);
+    if (!status)
+        status = make_array(&s, map, out);
+    *turned = s.fortran && s.rank > 1;
+    se_map_release(map);
+    return status;
+}
+
+/* "\x93NUMPY", version 1.0 and the dict, filled up so that the elements begin at a multiple of 64.
+ */
+static int write_head(const se_type *t, const char *descr, char head[256])
+{
+    enum { BEFORE = 10 };
+    char *text = head + BEFORE;
+    int n = sprintf(text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
+    for (int i = 0; i < t->rank; i++)
+        n += sprintf(text + n, i ? " %" PRId64 "%s" : "%" PRId64 "%s", t->dim[i],
+                     i + 1 < t->rank || i == 0 ? "," : "");
+    n += sprintf(text + n, "), }");
+    int all = (BEFORE + n + 1 + 63) / 64 * 64, length = all - BEFORE;
+    memset(text + n, ' ', (size_t)(length - n));
+    head[all - 1] = '\n';
+    memcpy(head, "\x93NUMPY\x01", 8);
+    head[8] = (char)(length & 255);
+    head[9] = (char)(length >> 8);
+    return all;
+}
+
+se_status se_npy_write(const char *path, se_tensor *t)
+{
+    static const char *const NAMES[SE_DTYPES] = {
+        [SE_F32] = "<f4", [SE_I32] = "<i4", [SE_BOOL] = "|b1"};
+    char head[256];
+    const void *data = NULL;
+    se_type type;
+    se_status status = se_tensor_type(t, &type);
+    if (status)
+        return status;
+    if (!NAMES[type.dtype])
+        return se_fail(SE_ERR_ARG, "%s: numpy has no bf16: cast it to f32 first", path);
+    status = se_tensor_data(t, false, &data);
+    if (status)
+        return se_fail_prefix(status, "%s: ", path);
+    int n = write_head(&type, NAMES[type.dtype], head);
+    return se_file_write_parts(path, 2,
+                               (se_part[]){{head, (size_t)n}, {data, se_type_bytes(&type)}});
 }

@@ -19,6 +19,14 @@ SE_API const char *se_npy_descr(const se_npy *f); /* numpy's name of the type, "
 /* f32[count, dims], rows first.. of the array: the mapped bytes themselves for float32, which stay
  * mapped while the leaf lives; else a copy. */
 SE_API se_status se_npy_part(const se_npy *f, int64_t first, int64_t count, se_tensor **out);
+
+/* A whole array of any axes, up to six, in C's or Fortran's order: f32 of float32 (the mapped
+ * bytes), float16 and float64, i32 of whole numbers (SE_ERR_FORMAT where one does not fit), bool of
+ * bool. turned: it is in Fortran's order, and the tensor has its axes the other way round. */
+SE_API se_status se_npy_read(const char *path, bool *turned, se_tensor **out);
+
+/* Writes path.part, synced, then renamed. bf16, which numpy lacks, is refused. */
+SE_API se_status se_npy_write(const char *path, se_tensor *t);
 /* sembed-cdef-end */
 
 #endif

@@ -1,11 +1,14 @@
--- Arrays in numpy's .npy format. Read: npy.open(path), over core/io/npy.h. What is written is
--- version 1.0.
+-- Arrays in numpy's .npy format, over core/io/npy.h. What is written is version 1.0.
+--
+--   local x = se.npy.read 'X.npy'             any array: f32, i32 or bool
+--   se.npy.write('X.npy', x)
 --
 --   local file = se.npy.open 'VECTORS.npy'    mapped, whatever its size
 --   file.rows, file.dims, file.descr          numbers, numpy's name of the type
 --   file:part(first, count)                   f32[count, dims], rows from 0; no copy for float32
 
 local core = require 'sembed.ffi'
+local fail = require 'sembed.fail'
 local run = require 'sembed.run'
 
 local C = core.C
@@ -41,6 +44,27 @@ function File:part(first, count)
   local t = core.own(core.out[0])
   core.watch_memory()
   return t
+end
+
+local turned = core.new 'bool[1]'
+
+-- A whole array: float16 and float64 become f32, whole numbers i32.
+function npy.read(path)
+  core.retry(C.se_npy_read, run.path(path), turned, core.out)
+  local x = core.own(core.out[0])
+  core.watch_memory()
+  if not turned[0] then return x end
+  local axes = {} -- Fortran's order
+  for i = x:rank(), 1, -1 do axes[#axes + 1] = i end
+  return (x:permute(axes))
+end
+
+function npy.write(path, x)
+  if not core.is_tensor(x) then
+    fail.raise('npy.write: a path and a tensor are wanted: %s came', type(x))
+  end
+  core.compute(C.se_npy_write, run.path(path), x.c)
+  core.hold(x)
 end
 
 return npy

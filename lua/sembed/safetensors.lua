@@ -1,4 +1,7 @@
 -- Files of tensors, over core/io/safetensors.h.
+--
+--   local all = se.safetensors.read 'X.safetensors'            { name = tensor, ... }
+--   se.safetensors.write('X.safetensors', { a = x, b = y })
 
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
@@ -69,5 +72,30 @@ function safetensors.save(path, names, tensors, metadata)
   core.check(C.se_safetensors_write(path, n, c_names, c_tensors, #keys, c_keys, c_values))
 end
 jit.off(safetensors.save)
+
+safetensors.read = safetensors.load
+
+-- tensors by name; metadata, if any: texts by key.
+function safetensors.write(path, tensors, metadata)
+  if type(tensors) ~= 'table' then
+    fail.raise('safetensors.write: { name = tensor, ... } is wanted: %s came', type(tensors))
+  end
+  local names, list = {}, {}
+  for name, t in pairs(tensors) do
+    if type(name) ~= 'string' or not core.is_tensor(t) then
+      fail.raise('safetensors.write: "%s" is %s: tensors by name are wanted', tostring(name),
+        core.is_tensor(t) and 'no name' or 'no tensor')
+    end
+    names[#names + 1] = name
+  end
+  for key, text in pairs(metadata or {}) do
+    if type(key) ~= 'string' or type(text) ~= 'string' then
+      fail.raise('safetensors.write: metadata "%s" is no text', tostring(key))
+    end
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do list[i] = tensors[name] end
+  safetensors.save(require('sembed.run').path(path), names, list, metadata)
+end
 
 return safetensors
