@@ -71,8 +71,13 @@ static inline void sample_read_tensor(sample_tensor *t, const char *word)
             t->no_grad = true;
             p++;
         } else if (*p == '@') {
-            t->low = strtod(p + 1, &end);
-            t->high = strtod(end + 2, &end);
+            const char *dots = strstr(p, ".."); /* strtod would take one of them into "1." */
+            char low[32];
+            if (!dots || dots - p > (int)sizeof low)
+                fail_msg("sample: '%s' has no range LOW..HIGH", word);
+            snprintf(low, sizeof low, "%.*s", (int)(dots - p - 1), p + 1);
+            t->low = strtod(low, &end);
+            t->high = strtod(dots + 2, &end);
             p = end;
         } else if (*p == '=' || *p == ',') {
             t->value[t->n_values++] = strtod(p + 1, &end);

@@ -186,6 +186,35 @@ SE_ROWS(pow)
     run_binary(t, lo, hi, sizeof(real), sizeof(real), pow_real);
 }
 
+/* The remainder with the sign of b. What fmod gives is exact; it is moved into b's half where the
+ * signs differ. An i32 b of 0 is refused before; -1 is kept from the one quotient that overflows.
+ */
+static inline real mod_of(real a, real b)
+{
+    real r = sizeof(real) == 8 ? (real)fmod(a, b) : (real)fmodf((float)a, (float)b);
+    return r != 0 && ((r < 0) != (b < 0)) ? r + b : r;
+}
+static inline int32_t mod_of_i32(int32_t a, int32_t b)
+{
+    int32_t r = b == -1 ? 0 : a % b;
+    return r != 0 && ((r < 0) != (b < 0)) ? r + b : r;
+}
+#define RUN_MOD(name, A, F)                                                                        \
+    static void name(int64_t n, void *po, const void *pa, int sa, const void *pb, int sb)          \
+    {                                                                                              \
+        A *o = po;                                                                                 \
+        const A *a = pa, *b = pb;                                                                  \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            o[i] = F(a[i * sa], b[i * sb]);                                                        \
+    }
+RUN_MOD(mod_real, real, mod_of)
+RUN_MOD(mod_i32, int32_t, mod_of_i32)
+SE_ROWS(mod)
+{
+    size_t size = size_of(&t->out_type[0]);
+    run_binary(t, lo, hi, size, size, t->out_type[0].dtype == SE_I32 ? mod_i32 : mod_real);
+}
+
 /* To bool, from any dtype but bf16. */
 #define COMPARISON(name, EXPR)                                                                     \
     RUN2(name##_real, real, uint8_t, EXPR)                                                         \

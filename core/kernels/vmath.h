@@ -1,7 +1,7 @@
-/* exp, log, tanh, erf, sigmoid, sin, cos of one `real`, straight-line, so that compilers vectorise
- * loops over them. In float at most 1.6 ulp (sigmoid 2.4, erf 1.2; tests/test_vmath.c); +-inf, nan
- * and overflow as libm. Denormal results of exp are kept, those of sigmoid become zero. In the f64
- * level, which tests alone use, they are libm's.
+/* exp, log, log1p, expm1, tanh, erf, sigmoid, sin, cos of one `real`, straight-line, so that
+ * compilers vectorise loops over them. In float at most 1.6 ulp (sigmoid 2.4, erf 1.2;
+ * tests/test_vmath.c); +-inf, nan and overflow as libm. Denormal results of exp are kept, those of
+ * sigmoid become zero. In the f64 level, which tests alone use, they are libm's.
  *
  * Sources: S. Moshier's Cephes (exp, log, tanh, sin, cos polynomials), N. Juffa (erf). */
 #ifndef SE_VMATH_H
@@ -20,6 +20,14 @@ static inline real se_exp(real x)
 static inline real se_log(real x)
 {
     return log(x);
+}
+static inline real se_log1p(real x)
+{
+    return log1p(x);
+}
+static inline real se_expm1(real x)
+{
+    return expm1(x);
 }
 static inline real se_tanh(real x)
 {
@@ -77,9 +85,9 @@ static inline float se_of_bits(uint32_t u)
     return x;
 }
 
-/* exp(x) = y 2^n with x = n ln 2 + r, |r| <= ln 2 / 2. Adding 1.5 * 2^23 rounds to an integer,
- * found in the low bits. */
-static inline float se_exp_parts(float x, int32_t *n)
+/* exp(x) = (1 + y) 2^n with x = n ln 2 + r, |r| <= ln 2 / 2. Adding 1.5 * 2^23 rounds to an
+ * integer, found in the low bits. */
+static inline float se_expm1_parts(float x, int32_t *n)
 {
     const float magic = 12582912.0f;
     float shifted = FMA(x, 1.44269504f, magic), whole = shifted - magic;
@@ -92,7 +100,12 @@ static inline float se_exp_parts(float x, int32_t *n)
     y = FMA(y, r, 1.6666665459e-1f);
     y = FMA(y, r, 5.0000001201e-1f);
     *n = (int32_t)(se_bits_of(shifted) - se_bits_of(magic));
-    return FMA(y, r * r, r) + 1.0f;
+    return FMA(y, r * r, r);
+}
+
+static inline float se_exp_parts(float x, int32_t *n)
+{
+    return se_expm1_parts(x, n) + 1.0f;
 }
 
 /* 2^n is applied in two halves, so that n = 128 and denormal results need no case of their own. */
@@ -140,6 +153,28 @@ static inline float se_log(float x)
     y = x < INFINITY ? y : x; /* inf and nan */
     y = x > 0.0f ? y : (x == 0.0f ? -INFINITY : (x < 0.0f ? NAN : x));
     return y;
+}
+
+/* exp(x) - 1 = y 2^n + (2^n - 1): exact where x is near 0, where n is 0. Below -60 it is -1; above
+ * 60 it is exp(x). */
+static inline float se_expm1(float x)
+{
+    int32_t n;
+    float near = x > 60.0f ? 60.0f : x;
+    near = near < -60.0f ? -60.0f : near;
+    float y = se_expm1_parts(near, &n), scale = se_of_bits(((uint32_t)n + 127u) << 23);
+    y = FMA(y, scale, scale - 1.0f);
+    y = x > 60.0f ? se_exp(x) : y;
+    return x == 0.0f ? x : y; /* keeps -0 */
+}
+
+/* W. Kahan: with u = 1 + x as it rounds, log(u) x / (u - 1). */
+static inline float se_log1p(float x)
+{
+    float u = 1.0f + x, step = u - 1.0f;
+    float y = se_log(u) * (x / (step == 0.0f ? 1.0f : step));
+    y = step == 0.0f ? x : y;
+    return x < INFINITY ? y : x; /* inf and nan */
 }
 
 /* A polynomial below 0.625; above it 1 - 2 / (exp(2|x|) + 1). */

@@ -11,6 +11,7 @@ SE_KERNEL_DECLARE(div);
 SE_KERNEL_DECLARE(maximum);
 SE_KERNEL_DECLARE(minimum);
 SE_KERNEL_DECLARE(pow);
+SE_KERNEL_DECLARE(mod);
 SE_KERNEL_DECLARE(neg);
 SE_KERNEL_DECLARE(exp);
 SE_KERNEL_DECLARE(log);
@@ -31,6 +32,7 @@ SE_OP_EXTERN(sub);
 SE_OP_EXTERN(mul);
 SE_OP_EXTERN(div);
 SE_OP_EXTERN(pow);
+SE_OP_EXTERN(floor);
 SE_OP_EXTERN(neg);
 SE_OP_EXTERN(exp);
 SE_OP_EXTERN(log);
@@ -153,6 +155,28 @@ static void pow_grad(se_build *b, const se_rule *g)
     }
 }
 
+/* x - floor(x / y) y: slopes 1 and -floor(x / y) */
+static void mod_grad(se_build *b, const se_rule *g)
+{
+    if (g->want[0])
+        give(b, g, 0, g->dy[0]);
+    if (g->want[1]) {
+        se_ref times = OP1(b, floor, OP2(b, div, g->x[0], g->x[1]));
+        give(b, g, 1, OP1(b, neg, OP2(b, mul, g->dy[0], times)));
+    }
+}
+
+static se_status mod_check(const se_task *t)
+{
+    if (t->in_type[1].dtype != SE_I32)
+        return SE_OK;
+    const int32_t *y = t->in[1];
+    for (int64_t i = 0; i < se_type_count(&t->in_type[1]); i++)
+        if (y[i] == 0)
+            return se_fail(SE_ERR_ARG, "element %lld of y is 0", (long long)i);
+    return SE_OK;
+}
+
 #define BINARY_SAMPLE                                                                              \
     "x:f32[2x3] y:f32[3]; x:f32[] y:f32[4]; x:f32[2x3] y:f32[2x1]; x:f32[4x1x3] y:f32[2x1]; "      \
     "x:f32[0x3] y:f32[3]; x:f32[251x173] y:f32[251x173]; x:f32[251x173] y:f32[173]; "              \
@@ -186,6 +210,11 @@ BINARY(pow, "x to the power y", binary_f32_shape, pow_grad,
        "x:f32[2x3]@0.2..2 y:f32[3]; x:f32[3]@-2..2 y:f32[]=2!; x:f32[3]=0,0,-1.5 y:f32[3]=2,1,0!; "
        "x:f32[251x173]@0.2..2 y:f32[173]",
        .floats = true);
+BINARY(mod, "the remainder of x / y, with the sign of y", binary_shape, mod_grad,
+       "x:f32[2x3]@0.1..1.9 y:f32[3]@2..3; x:f32[5]=5.5,-5.5,7,-7,0.5! y:f32[5]=3,3,-3,-3,2!; "
+       "x:f32[251x173]@-9..9 y:f32[251x173]@-3..-1 -grad; x:i32[5x3]@-9..9 y:i32[3]@1..5; "
+       "x:i32[4]@-9..9 y:i32[]@-4..-1; x:f32[0x3] y:f32[3]",
+       .check = mod_check);
 
 /* --- one operand --- */
 

@@ -92,16 +92,12 @@ end
 -- --- activations ---
 
 -- The approximation that BERT's first code used.
-local function gelu_tanh(x)
-  return x * 0.5 * ((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)):tanh() + x * 0.5
-end
-
-local function silu(x) return x * f.sigmoid(x) end
+local function gelu_tanh(x) return (f.gelu(x, { approximate = true })) end
 
 -- By the names that config.json files have (hidden_act).
 nn.activations = {
-  gelu = f.gelu, relu = f.relu, gelu_new = gelu_tanh, gelu_pytorch_tanh = gelu_tanh, silu = silu,
-  swish = silu, tanh = f.tanh,
+  gelu = f.gelu, relu = f.relu, gelu_new = gelu_tanh, gelu_pytorch_tanh = gelu_tanh,
+  silu = f.silu, swish = f.silu, tanh = f.tanh,
 }
 
 -- --- dropout ---

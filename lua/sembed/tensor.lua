@@ -112,6 +112,11 @@ end
 
 function methods.t(x) return (x:transpose()) end
 
+-- x:f32(), x:bf16(), x:i32(), x:bool(): x as another dtype.
+for _, dtype in ipairs(core.dtype_list) do
+  methods[dtype] = function(x) return (op.functions.cast(x, dtype)) end
+end
+
 -- Rows first..last, counted from 1, both included; x[i] is one row without its axis.
 function methods.rows(x, first, last)
   local n = x:size(1)
@@ -227,6 +232,7 @@ core.metatype {
     fail.raise 'tensor: elements cannot be set; x:assign(value) replaces the whole value'
   end,
   __add = f.add, __sub = f.sub, __mul = f.mul, __div = f.div, __pow = f.pow,
+  __mod = f.mod,
   __unm = function(a) return (f.neg(a)) end, -- Lua gives the operand twice
   __eq = function(a, b) return core.is_tensor(a) and core.is_tensor(b) and a.c == b.c end,
   __len = function(t) return methods.size(t, 1) end,
