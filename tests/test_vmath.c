@@ -23,6 +23,8 @@
     }
 LOOP(exp)
 LOOP(log)
+LOOP(log1p)
+LOOP(expm1)
 LOOP(tanh)
 LOOP(erf)
 LOOP(sigmoid)
@@ -50,6 +52,13 @@ static const range ranges[] = {
     {"log", loop_log, one_log, log, 1e-40f, 1e-36f, 1},
     {"log", loop_log, one_log, log, 0.4f, 2.5f, 1},
     {"log", loop_log, one_log, log, 1e-5f, 1e30f, 1},
+    {"log1p", loop_log1p, one_log1p, log1p, -0.99f, -0.2f, 3},
+    {"log1p", loop_log1p, one_log1p, log1p, -0.2f, 1, 3},
+    {"log1p", loop_log1p, one_log1p, log1p, -1e-6f, 1e-6f, 3},
+    {"log1p", loop_log1p, one_log1p, log1p, 1, 1e30f, 3},
+    {"expm1", loop_expm1, one_expm1, expm1, -1, 1, 3},
+    {"expm1", loop_expm1, one_expm1, expm1, -1e-5f, 1e-5f, 3},
+    {"expm1", loop_expm1, one_expm1, expm1, -70, 88.7f, 3},
     {"tanh", loop_tanh, one_tanh, tanh, -10, 10, 1.5},
     {"tanh", loop_tanh, one_tanh, tanh, -1, 1, 1.5},
     {"erf", loop_erf, one_erf, erf, -5, 5, 1.3},
@@ -107,6 +116,10 @@ static void test_specials(void **state)
     assert_true(se_sigmoid(inf) == 1 && se_sigmoid(-inf) == 0 && se_sigmoid(0) == 0.5f);
     assert_true(isnan(se_sigmoid(NAN)) && isnan(se_sin(inf)) && isnan(se_sin(NAN)));
     assert_true(se_sin(0) == 0 && se_cos(0) == 1);
+    assert_true(se_log1p(inf) == inf && se_log1p(-1) == -inf && isnan(se_log1p(-1.5f)));
+    assert_true(isnan(se_log1p(NAN)) && se_log1p(0) == 0 && signbit(se_log1p(-0.0f)));
+    assert_true(se_expm1(inf) == inf && se_expm1(-inf) == -1 && isnan(se_expm1(NAN)));
+    assert_true(se_expm1(0) == 0 && signbit(se_expm1(-0.0f)) && se_expm1(88.8f) == inf);
 }
 
 int main(void)

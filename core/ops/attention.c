@@ -8,7 +8,7 @@
 SE_OP_EXTERN(attention);
 SE_OP_EXTERN(attention_grad);
 SE_OP_EXTERN(dropout_grid);
-SE_OP_EXTERN(softmax);
+SE_OP_EXTERN(softmax_last);
 SE_OP_EXTERN(matmul);
 SE_OP_EXTERN(less);
 SE_OP_EXTERN(less_equal);
@@ -202,7 +202,7 @@ static se_ref probabilities(se_build *b, const grid *g, se_ref q, se_ref k, se_r
         se_ref key = se_iota(b, g->longest);
         real = OP2(b, logical_and, real, OP2(b, less_equal, key, se_with_last(b, key)));
     }
-    return OP1(b, softmax, OP3(b, where, real, scores, se_number(b, -1e30)));
+    return OP1(b, softmax_last, OP3(b, where, real, scores, se_number(b, -1e30)));
 }
 
 static void attention_expand(se_build *b, const se_rule *r)

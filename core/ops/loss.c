@@ -1,7 +1,11 @@
-/* cross_entropy and its gradient. */
+/* cross_entropy. Where targets are numbers and nothing is smoothed it is a kernel with a gradient
+ * of its own; else it is made of other ops. */
 #include "ops/compose.h"
 
 SE_OP_EXTERN(cross_entropy_grad);
+SE_OP_EXTERN(cross_entropy_rows);
+SE_OP_EXTERN(log_softmax);
+SE_OP_EXTERN(logsumexp_last);
 SE_OP_EXTERN(logsumexp);
 SE_OP_EXTERN(exp);
 SE_OP_EXTERN(equal);
@@ -67,14 +71,15 @@ static void loss_expand(se_build *b, const se_rule *g)
 {
     se_ref here = at_target(b, g->x[0], g->x[1]);
     se_ref own = se_sum_last(b, OP3(b, where, here, g->x[0], se_number(b, 0)));
-    g->y[1] = OP1(b, logsumexp, g->x[0]);
+    g->y[1] = OP1(b, logsumexp_last, g->x[0]);
     g->y[0] = OP2(b, sub, g->y[1], se_without_last(b, own));
 }
 
-const se_op se_op_cross_entropy = {
-    .name = "cross_entropy",
+const se_op se_op_cross_entropy_rows = {
+    .name = "cross_entropy_rows",
     .args = "scores targets",
-    .doc = "log(sum(exp(scores))) - scores[target] of each row; targets count from 0",
+    .doc = "cross_entropy of rows whose targets are numbers",
+    .internal = true,
     .n_out = 2,
     .outs = "loss lse",
     .shape = loss_shape,
@@ -124,4 +129,69 @@ const se_op se_op_cross_entropy_grad = {
     .internal = true,
     .sample = "scores:f32[5x7] targets:i32[5]=0,6,3,3,2 lse:f32[5]@3..5 dy:f32[5]; "
               "scores:f32[211x200] targets:i32[211]@0..200 lse:f32[211]@5..7 dy:f32[211]",
+};
+
+/* --- the public op --- */
+
+static se_status soft_shape(const se_shape *s)
+{
+    char scores[SE_TYPE_TEXT], targets[SE_TYPE_TEXT];
+    int rank = s->in[0].rank;
+    se_status status = se_shape_want(s, 0, SE_F32, -1);
+    if (status)
+        return status;
+    if (rank == 0 || !se_shape_same_dims(&s->in[0], &s->in[1]) || se_type_last(&s->in[0]) == 0)
+        return SE_SHAPE_FAIL(s, "f32 targets are as large as the scores: %s and %s came",
+                             se_type_print(&s->in[0], scores), se_type_print(&s->in[1], targets));
+    s->out[0] = s->out[1] = se_type_make(SE_F32, rank - 1, s->in[0].dim);
+    return SE_OK;
+}
+
+static se_status cross_entropy_shape(const se_shape *s)
+{
+    double smoothing = s->attr[0].f;
+    if (!(smoothing >= 0 && smoothing <= 1))
+        return SE_SHAPE_FAIL(s, "smoothing = %g: 0 to 1 is wanted", smoothing);
+    return s->in[1].dtype == SE_F32 ? soft_shape(s) : loss_shape(s);
+}
+
+/* With targets t that add up to w and the smoothing e over C classes: the loss is
+ * sum(t' (lse - scores)), t' = (1 - e) t + e w / C. */
+static void cross_entropy_expand(se_build *b, const se_rule *g)
+{
+    double smoothing = g->attr[0].f;
+    se_ref scores = g->x[0], targets = g->x[1], own;
+    if (se_ref_type(targets)->dtype == SE_I32) {
+        se_ref loss = OP2(b, cross_entropy_rows, scores, targets);
+        g->y[1] = se_out(loss, 1);
+        own = loss;
+    } else {
+        se_ref far = OP1(b, log_softmax, scores);
+        g->y[1] = OP1(b, logsumexp, scores);
+        own = se_times(b, se_without_last(b, se_sum_last(b, OP2(b, mul, targets, far))), -1);
+    }
+    if (smoothing == 0) {
+        g->y[0] = own;
+        return;
+    }
+    se_ref every = OP2(b, sub, g->y[1], se_without_last(b, se_mean_last(b, scores)));
+    if (se_ref_type(targets)->dtype == SE_F32)
+        every = OP2(b, mul, every, se_without_last(b, se_sum_last(b, targets)));
+    g->y[0] = OP2(b, add, se_times(b, own, 1 - smoothing), se_times(b, every, smoothing));
+}
+
+const se_op se_op_cross_entropy = {
+    .name = "cross_entropy",
+    .args = "scores targets smoothing:num=0",
+    .doc = "log(sum(exp(scores))) - scores[target] of each row; targets i32[rows] count from 0, or "
+           "are f32 shares of all classes",
+    .n_out = 2,
+    .outs = "loss lse",
+    .shape = cross_entropy_shape,
+    .expand = cross_entropy_expand,
+    .sample = "scores:f32[5x7] targets:i32[5]=0,6,3,3,2; "
+              "scores:f32[5x7] targets:i32[5]=0,6,3,3,2 smoothing=0.1; "
+              "scores:f32[5x7] targets:f32[5x7]@0..1; scores:f32[2x3x4] targets:f32[2x3x4]@0..1 "
+              "smoothing=0.3; scores:f32[211x200] targets:i32[211]@0..200; "
+              "scores:f32[0x4] targets:i32[0]",
 };

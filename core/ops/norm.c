@@ -1,11 +1,13 @@
-/* Ops over the last axis: layer_norm, softmax, log_softmax, logsumexp, normalize. */
+/* Ops over the last axis: layer_norm, rms_norm, and the kernels behind softmax, log_softmax,
+ * logsumexp and normalize (axis.c). */
 #include "kernels/norm.h"
 #include "ops/compose.h"
 
 SE_OP_EXTERN(layer_norm);
 SE_OP_EXTERN(layer_norm_grad);
-SE_OP_EXTERN(logsumexp);
+SE_OP_EXTERN(logsumexp_last);
 SE_OP_EXTERN(sqrt);
+SE_OP_EXTERN(rsqrt);
 SE_OP_EXTERN(exp);
 SE_OP_EXTERN(log);
 SE_OP_EXTERN(maximum);
@@ -170,6 +172,35 @@ const se_op se_op_layer_norm_grad = {
               "x:f32[67x768] weight:f32[768] mean:f32[67] rstd:f32[67]@0.5..1 dy:f32[67x768]",
 };
 
+/* --- rms_norm --- */
+
+static se_status rms_norm_shape(const se_shape *s)
+{
+    se_status status = want_rows(s);
+    int64_t n = status ? 0 : se_type_last(&s->in[0]);
+    if (!status && s->in[1].dtype != SE_NONE)
+        status = want_dims(s, 1, "weight", 1, &n);
+    return status ? status : se_shape_like_first(s);
+}
+
+static void rms_norm_expand(se_build *b, const se_rule *g)
+{
+    se_ref squares = se_mean_last(b, OP2(b, mul, g->x[0], g->x[0]));
+    se_ref y = OP2(b, mul, g->x[0], OP1(b, rsqrt, se_plus(b, squares, g->attr[0].f)));
+    g->y[0] = se_ref_ok(g->x[1]) ? OP2(b, mul, y, g->x[1]) : y;
+}
+
+const se_op se_op_rms_norm = {
+    .name = "rms_norm",
+    .args = "x weight? eps:num=1e-6",
+    .doc = "x / sqrt(mean(x^2) + eps) * weight over the last axis",
+    .shape = rms_norm_shape,
+    .expand = rms_norm_expand,
+    .rowwise = true,
+    .sample = "x:f32[5x7] weight:f32[7]; x:f32[2x3x16] eps=0.1; x:f32[0x3]; "
+              "x:f32[67x768] weight:f32[768]",
+};
+
 /* --- softmax and its relatives --- */
 
 static void softmax_rule(se_build *b, const se_rule *g) /* dx = y (dy - sum(dy y)) */
@@ -184,8 +215,9 @@ static void softmax_expand(se_build *b, const se_rule *g)
     g->y[0] = OP2(b, div, e, se_sum_last(b, e));
 }
 
-const se_op se_op_softmax = {
-    .name = "softmax",
+const se_op se_op_softmax_last = {
+    .name = "softmax_last",
+    .internal = true,
     .args = "x",
     .doc = "exp(x) / sum(exp(x)) over the last axis",
     .shape = rows_shape,
@@ -206,12 +238,13 @@ static void log_softmax_rule(se_build *b, const se_rule *g) /* dx = dy - exp(y) 
 
 static void log_softmax_expand(se_build *b, const se_rule *g)
 {
-    se_ref lse = OP(b, logsumexp, ATTRS(SE_INT(1)), g->x[0]);
+    se_ref lse = OP(b, logsumexp_last, ATTRS(SE_INT(1)), g->x[0]);
     g->y[0] = OP2(b, sub, g->x[0], lse);
 }
 
-const se_op se_op_log_softmax = {
-    .name = "log_softmax",
+const se_op se_op_log_softmax_last = {
+    .name = "log_softmax_last",
+    .internal = true,
     .args = "x",
     .doc = "x - log(sum(exp(x))) over the last axis",
     .shape = rows_shape,
@@ -253,8 +286,9 @@ static void logsumexp_expand(se_build *b, const se_rule *g)
     g->y[0] = g->attr[0].i ? y : se_without_last(b, y);
 }
 
-const se_op se_op_logsumexp = {
-    .name = "logsumexp",
+const se_op se_op_logsumexp_last = {
+    .name = "logsumexp_last",
+    .internal = true,
     .args = "x keep:bool=false",
     .doc = "log(sum(exp(x))) over the last axis",
     .shape = logsumexp_shape,
@@ -274,8 +308,9 @@ static void normalize_expand(se_build *b, const se_rule *g)
     g->y[0] = OP2(b, div, g->x[0], norm);
 }
 
-const se_op se_op_normalize = {
-    .name = "normalize",
+const se_op se_op_normalize_last = {
+    .name = "normalize_last",
+    .internal = true,
     .args = "x eps:num=1e-12",
     .doc = "x / max(|x|, eps) over the last axis: rows of length 1",
     .shape = rows_shape,
