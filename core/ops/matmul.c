@@ -342,7 +342,7 @@ const se_op se_op_dot = {
     .shape = dot_shape,
     .expand = dot_expand,
     .sample = "x:f32[3] y:f32[3]; x:f32[0] y:f32[0]; x:i32[4] y:i32[4]; x:f32[1] y:i32[1]; "
-              "x:bf16[3] y:bf16[3]; x:f32[50001] y:f32[50001]",
+              "x:bf16[3] y:bf16[3]; x:f32[50001]@0.1..1 y:f32[50001]@0.1..1",
     .promote = true,
 };
 

@@ -393,7 +393,7 @@ for name, ref in ROWS.items():
     case(name, f"x:{name}()", ref, "x:f32[3x5]@-80..80", size=sizes[0], grad_size=sizes[1])
     case(name, f"x:{name}()", ref, "x:bf16[3x5]", dtype="bf16")
 case("softmax", "x:softmax()", lambda x: x.softmax(-1), "x:f32[2x4]=0,-inf,1,-inf,5,5,5,5!")
-case("logsumexp", "x:logsumexp(true)", lambda x: x.logsumexp(-1, keepdim=True), "x:f32[3x5]")
+case("logsumexp", "x:logsumexp { keep = true }", lambda x: x.logsumexp(-1, keepdim=True), "x:f32[3x5]")
 case("logsumexp", "x:logsumexp()", lambda x: x.logsumexp(-1), "x:f32[3x2]=-inf,-inf,inf,0,0,-inf!")
 case("normalize", "x:normalize()", lambda x: F.normalize(x, dim=-1), "x:f32[2x3]=0,0,0,3,0,4!")
 case("normalize", "x:normalize { eps = 10 }", lambda x: F.normalize(x, dim=-1, eps=10.0), "x:f32[2x3]")
