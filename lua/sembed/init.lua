@@ -44,6 +44,7 @@ local modules = {
   schedule = function() return require 'sembed.schedule' end,
   search = function() return require 'sembed.search' end,
   serve = function() return require 'sembed.serve' end,
+  session = function() return require 'sembed.session' end,
   shard = function() return require 'sembed.shard' end,
   show = function() return require 'sembed.show' end,
   text = function() return require 'sembed.text' end,

@@ -11,6 +11,7 @@ local function open_session()
   local se = require 'sembed'
   local env = setmetatable({ se = se, _G = _G }, { __index = _G })
   rawset(_G, 'se', se)
+  require('sembed.session').open(env)
   return env
 end
 

@@ -12,6 +12,7 @@ end
 
 local function element_text(value)
   if type(value) == 'boolean' then return value and 'true' or 'false' end
+  if value ~= value then return 'nan' end
   if value == math.floor(value) and math.abs(value) < 1e6 then return ('%d'):format(value) end
   return ('%.4g'):format(value)
 end
@@ -31,19 +32,30 @@ local function axis_text(read, dims, axis, at)
   return '{' .. table.concat(parts, last and ', ' or ',\n' .. (' '):rep(axis)) .. '}'
 end
 
-local function summary(read, n)
-  local sum, squares, bad = 0, 0, 0
+-- Mean and spread of the finite elements, and how many are not; compiled, in place.
+local function summary(data, n, wide)
+  local sum, squares, bad, endless = 0, 0, 0, 0
   for i = 0, n - 1 do
-    local v = read(i)
-    if v ~= v then bad = bad + 1 else sum = sum + v end
+    local v = wide and wide(data, i) or data[i]
+    if v ~= v then
+      bad = bad + 1
+    elseif v == math.huge or v == -math.huge then
+      endless = endless + 1
+    else
+      sum = sum + v
+    end
   end
-  local mean = sum / math.max(1, n - bad)
+  local count = math.max(1, n - bad - endless)
+  local mean = sum / count
   for i = 0, n - 1 do
-    local v = read(i)
-    if v == v then squares = squares + (v - mean) ^ 2 end
+    local v = wide and wide(data, i) or data[i]
+    local d = v - mean
+    if d == d and d ~= math.huge and d ~= -math.huge then squares = squares + d * d end
   end
-  return ('mean %.4g spread %.4g%s'):format(mean, math.sqrt(squares / math.max(1, n - bad)),
-    bad > 0 and (' NaN %d'):format(bad) or '')
+  local head = bad + endless == n and 'no finite element'
+    or ('mean %.4g spread %.4g'):format(mean, math.sqrt(squares / count))
+  return head .. (bad > 0 and (' NaN %d'):format(bad) or '')
+    .. (endless > 0 and (' inf %d'):format(endless) or '')
 end
 
 -- f32[8,768] mean 0.01 spread 0.3, then the corners. A value that differs between shards, or was
@@ -57,7 +69,10 @@ function show.tensor(t)
   local function read(i) return tensor.lua_value(data, i, dtype) end
   if #dims == 0 then return ('%s %s'):format(shape_text(t), element_text(read(0))) end
   local head = shape_text(t)
-  if n > 0 and dtype ~= 'bool' then head = head .. ' ' .. summary(read, n) end
+  if n > 0 and dtype ~= 'bool' then
+    local wide = dtype == 'bf16' and function(from, i) return tensor.lua_value(from, i, dtype) end
+    head = head .. ' ' .. summary(data, n, wide)
+  end
   local text = head .. '\n' .. axis_text(read, dims, 1, 0)
   core.hold(t)
   return text
@@ -79,17 +94,29 @@ local function sorted_keys(value, n)
   return keys
 end
 
-local function table_text(value, depth)
+local open = {} -- tables being shown: a table within itself
+
+local function table_parts(value, depth)
   if depth > 3 then return '{...}' end
   local parts = {}
   for _, v in ipairs(value) do
-    parts[#parts + 1] = #parts < 20 and show.value(v, depth + 1) or nil
+    if #parts == 20 then break end
+    parts[#parts + 1] = show.value(v, depth + 1)
   end
   if #value > 20 then parts[#parts + 1] = ('... %d in all'):format(#value) end
   for _, k in ipairs(sorted_keys(value, #value)) do
     parts[#parts + 1] = key_text(k) .. ' = ' .. show.value(value[k], depth + 1)
   end
   return '{' .. table.concat(parts, ', ') .. '}'
+end
+
+local function table_text(value, depth)
+  if open[value] then return '{itself}' end
+  open[value] = true
+  local ok, text = pcall(table_parts, value, depth)
+  open[value] = nil
+  if not ok then error(text, 0) end
+  return text
 end
 
 -- Any value as one would write it in Lua.
