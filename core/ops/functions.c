@@ -51,9 +51,9 @@ static void log1p_grad(se_build *b, const se_rule *g) /* dy / (1 + x) */
     g->dx[0] = OP2(b, div, g->dy[0], se_plus(b, g->x[0], 1));
 }
 
-static void expm1_grad(se_build *b, const se_rule *g) /* dy (y + 1) */
+static void expm1_grad(se_build *b, const se_rule *g)
 {
-    g->dx[0] = OP2(b, mul, g->dy[0], se_plus(b, g->y[0], 1));
+    g->dx[0] = OP2(b, mul, g->dy[0], OP1(b, exp, g->x[0])); /* y + 1 is 0 where x is far below it */
 }
 
 static void no_grad(se_build *b, const se_rule *g) /* a step: flat wherever it has a slope */
@@ -152,18 +152,8 @@ COMPOSITE(is_nan, "x", "true where x is not a number", is_nan_shape,
 
 static se_status masked_fill_shape(const se_shape *s)
 {
-    char x[SE_TYPE_TEXT], m[SE_TYPE_TEXT];
     se_status status = se_shape_want(s, 1, SE_BOOL, -1);
-    if (status)
-        return status;
-    se_type all = s->in[0];
-    for (int i = 1; i < 3; i++) {
-        if (!se_type_broadcast(&all, &s->in[i], &all) || !se_shape_same_dims(&all, &s->in[0]))
-            return SE_SHAPE_FAIL(s, "%s does not stretch to x: %s and %s",
-                                 i == 1 ? "mask" : "value", se_type_print(&s->in[i], m),
-                                 se_type_print(&s->in[0], x));
-    }
-    return se_shape_like_first(s);
+    return status ? status : se_shape_broadcast(s);
 }
 
 static void masked_fill_expand(se_build *b, const se_rule *g)
@@ -173,7 +163,8 @@ static void masked_fill_expand(se_build *b, const se_rule *g)
 
 COMPOSITE(masked_fill, "x mask value", "value where mask is true, else x", masked_fill_shape,
           "x:f32[2x3] mask:bool[3] value:f32[]; x:f32[2x3] mask:bool[2x1] value:f32[3]; "
-          "x:f32[0x3] mask:bool[3] value:f32[]; x:f32[251x173] mask:bool[251x173] value:f32[]");
+          "x:f32[0x3] mask:bool[3] value:f32[]; x:f32[3] mask:bool[2x1] value:f32[]; "
+          "x:f32[251x173] mask:bool[251x173] value:f32[]");
 
 /* --- losses of single elements --- */
 

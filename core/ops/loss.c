@@ -155,8 +155,7 @@ static se_status cross_entropy_shape(const se_shape *s)
     return s->in[1].dtype == SE_F32 ? soft_shape(s) : loss_shape(s);
 }
 
-/* With targets t that add up to w and the smoothing e over C classes: the loss is
- * sum(t' (lse - scores)), t' = (1 - e) t + e w / C. */
+/* With the smoothing e over C classes: sum(t' (lse - scores)), t' = (1 - e) t + e / C. */
 static void cross_entropy_expand(se_build *b, const se_rule *g)
 {
     double smoothing = g->attr[0].f;
@@ -175,8 +174,6 @@ static void cross_entropy_expand(se_build *b, const se_rule *g)
         return;
     }
     se_ref every = OP2(b, sub, g->y[1], se_without_last(b, se_mean_last(b, scores)));
-    if (se_ref_type(targets)->dtype == SE_F32)
-        every = OP2(b, mul, every, se_without_last(b, se_sum_last(b, targets)));
     g->y[0] = OP2(b, add, se_times(b, own, 1 - smoothing), se_times(b, every, smoothing));
 }
 
