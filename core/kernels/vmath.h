@@ -1,7 +1,7 @@
 /* exp, log, log1p, expm1, tanh, erf, sigmoid, sin, cos of one `real`, straight-line, so that
- * compilers vectorise loops over them. In float at most 1.6 ulp (sigmoid 2.4, erf 1.2;
- * tests/test_vmath.c); +-inf, nan and overflow as libm. Denormal results of exp are kept, those of
- * sigmoid become zero. In the f64 level, which tests alone use, they are libm's.
+ * compilers vectorise loops over them. In float at most 1.6 ulp (log1p 2.5, sigmoid 2.4, erf
+ * 1.2; tests/test_vmath.c); +-inf, nan and overflow as libm. Denormal results of exp are kept,
+ * those of sigmoid become zero. In the f64 level, which tests alone use, they are libm's.
  *
  * Sources: S. Moshier's Cephes (exp, log, tanh, sin, cos polynomials), N. Juffa (erf). */
 #ifndef SE_VMATH_H
@@ -217,7 +217,9 @@ static inline float se_sigmoid(float x)
     return 1.0f / (1.0f + se_exp(-x));
 }
 
-/* sin(x + quarter * pi/2). The reduction is done in double: good for |x| up to 1e8. */
+/* sin(x + quarter * pi/2) for |x| <= 1e6. The reduction is done in double, with pi/2 as a sum of
+ * two (fdlibm): n times the first, of 33 bits, is exact for n < 2^20, so that what is left keeps
+ * all of a float's bits next to a zero, too. */
 static inline float se_sin_quarter(float x, int32_t quarter)
 {
     const double magic = 6755399441055744.0;
@@ -226,7 +228,8 @@ static inline float se_sin_quarter(float x, int32_t quarter)
     uint64_t bits;
     memcpy(&bits, &shifted, sizeof bits);
     uint32_t q = (uint32_t)bits + (uint32_t)quarter;
-    float r = (float)((double)x - n * 1.57079632679489661923), z = r * r;
+    double rest = ((double)x - n * 1.57079632673412561417) - n * 6.07710050650619224932e-11;
+    float r = (float)rest, z = r * r;
     float s = -1.9515295891e-4f;
     s = FMA(s, z, 8.3321608736e-3f);
     s = FMA(s, z, -1.6666654611e-1f);
