@@ -423,6 +423,117 @@ static void test_cast(void **state)
     free(half.x);
 }
 
+/* --- special values --- */
+
+#define INF INFINITY
+
+/* One call a line: the dtype and values of the operands, and what comes out (of the dtype of x, if
+ * `to` does not say otherwise). n is the number of values of each operand. */
+typedef struct special {
+    const char *name;
+    int n, n_in;
+    se_dtype dtype[3], to;
+    double in[3][6], want[6];
+} special;
+
+static const special specials[] = {
+    {"mod",
+     6,
+     2,
+     {SE_F32, SE_F32},
+     SE_F32,
+     {{5.5, -5.5, 1, -1, INF, 1}, {3, 3, INF, INF, 3, 0}},
+     {2.5, 0.5, 1, INF, NAN, NAN}},
+    {"mod", 4, 2, {SE_I32, SE_I32}, SE_I32, {{7, -7, 7, INT32_MIN}, {3, 3, -3, -1}}, {1, 2, -2, 0}},
+    {"mod", 2, 2, {SE_BF16, SE_BF16}, SE_BF16, {{7, -7}, {3, 3}}, {1, 2}},
+    {"floor",
+     6,
+     1,
+     {SE_F32},
+     SE_F32,
+     {{-0.5, 2.7, NAN, INF, -INF, 1e30f}},
+     {-1, 2, NAN, INF, -INF, 1e30f}},
+    {"ceil", 4, 1, {SE_F32}, SE_F32, {{-2.7, 2.1, NAN, -INF}}, {-2, 3, NAN, -INF}},
+    {"round", 6, 1, {SE_F32}, SE_F32, {{0.5, 1.5, 2.5, -2.5, -3.5, NAN}}, {0, 2, 2, -2, -4, NAN}},
+    {"floor", 3, 1, {SE_I32}, SE_I32, {{16777217, -3, INT32_MIN}}, {16777217, -3, INT32_MIN}},
+    {"ceil", 2, 1, {SE_I32}, SE_I32, {{16777217, INT32_MAX}}, {16777217, INT32_MAX}},
+    {"round", 2, 1, {SE_I32}, SE_I32, {{-16777217, 5}}, {-16777217, 5}},
+    {"floor", 2, 1, {SE_BF16}, SE_BF16, {{1.5, -1.5}}, {1, -2}},
+    {"sin", 3, 1, {SE_F32}, SE_F32, {{1e30f, INF, NAN}}, {-0.79116343852198367, NAN, NAN}},
+    {"log1p", 5, 1, {SE_F32}, SE_F32, {{-1, INF, -2, NAN, 1e-30f}}, {-INF, INF, NAN, NAN, 1e-30f}},
+    {"log1p", 2, 1, {SE_BOOL}, SE_F32, {{0, 1}}, {0, 0.69314718055994531}},
+    {"expm1", 5, 1, {SE_F32}, SE_F32, {{-INF, INF, 89, NAN, 1e-30f}}, {-1, INF, INF, NAN, 1e-30f}},
+    {"softplus",
+     5,
+     1,
+     {SE_F32},
+     SE_F32,
+     {{-INF, INF, NAN, 100, 0}},
+     {0, INF, NAN, 100, 0.69314718055994531}},
+    {"logaddexp",
+     5,
+     2,
+     {SE_F32, SE_F32},
+     SE_F32,
+     {{-INF, INF, NAN, -INF, 1000}, {-INF, INF, 1, 2, 1000}},
+     {-INF, INF, NAN, 2, 1000.69314718055994531}},
+    {"silu", 4, 1, {SE_F32}, SE_F32, {{INF, NAN, -200, 0}}, {INF, NAN, 0, 0}},
+    {"is_nan", 3, 1, {SE_F32}, SE_BOOL, {{NAN, INF, 0}}, {1, 0, 0}},
+    {"is_nan", 2, 1, {SE_BF16}, SE_BOOL, {{NAN, 1}}, {1, 0}},
+    {"is_nan", 2, 1, {SE_I32}, SE_BOOL, {{0, INT32_MIN}}, {0, 0}},
+    {"is_finite", 3, 1, {SE_F32}, SE_BOOL, {{NAN, -INF, 3e38f}}, {0, 0, 1}},
+    {"is_finite", 2, 1, {SE_I32}, SE_BOOL, {{0, INT32_MIN}}, {1, 1}},
+    {"is_finite", 2, 1, {SE_BOOL}, SE_BOOL, {{0, 1}}, {1, 1}},
+    {"masked_fill",
+     3,
+     3,
+     {SE_F32, SE_BOOL, SE_F32},
+     SE_F32,
+     {{NAN, 2, INF}, {1, 0, 1}, {0, 0, -INF}},
+     {0, 2, -INF}},
+    {"masked_fill",
+     2,
+     3,
+     {SE_I32, SE_BOOL, SE_I32},
+     SE_I32,
+     {{16777217, 2}, {0, 1}, {0, 16777219}},
+     {16777217, 16777219}},
+    {"kl_div",
+     4,
+     2,
+     {SE_F32, SE_F32},
+     SE_F32,
+     {{-INF, 0, -INF, NAN}, {0, 1, 0.5, 0}},
+     {0, 0, INF, 0}},
+    {"mse", 3, 2, {SE_F32, SE_I32}, SE_F32, {{1.5, INF, NAN}, {3, 0, 0}}, {2.25, INF, NAN}},
+    {"huber",
+     4,
+     2,
+     {SE_F32, SE_F32},
+     SE_F32,
+     {{0.5, -3, INF, NAN}, {0, 0, 0, 0}},
+     {0.125, 2.5, INF, NAN}},
+};
+
+static void test_specials(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof specials / sizeof *specials; k++) {
+        const special *s = &specials[k];
+        array in[3];
+        int64_t n = s->n;
+        for (int i = 0; i < s->n_in; i++)
+            in[i] = (array){se_type_make(s->dtype[i], 1, &n), (double *)s->in[i]};
+        array y = run(s->name, s->n_in, in, ATTRS(SE_NUM(1)));
+        if (y.type.dtype != s->to || se_type_count(&y.type) != n)
+            fail_msg("%s, case %d: another type", s->name, (int)k);
+        for (int i = 0; i < s->n; i++)
+            if (y.x[i] != s->want[i])
+                near(s->name, y.x[i], s->want[i], fabs(s->want[i]));
+        free(y.x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,7 +542,7 @@ int main(void)
         cmocka_unit_test(test_arg),        cmocka_unit_test(test_permute),
         cmocka_unit_test(test_concat),     cmocka_unit_test(test_broadcast_to_and_slice),
         cmocka_unit_test(test_rows_by_id), cmocka_unit_test(test_ids_out_of_range),
-        cmocka_unit_test(test_cast),
+        cmocka_unit_test(test_cast),       cmocka_unit_test(test_specials),
     };
     sample_dice = 5;
     return cmocka_run_group_tests(tests, NULL, NULL);

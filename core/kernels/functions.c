@@ -19,9 +19,29 @@
 
 UNARY(log1p, se_log1p(x))
 UNARY(expm1, se_expm1(x))
-UNARY(floor, sizeof(real) == 8 ? floor(x) : floorf((float)x))
-UNARY(ceil, sizeof(real) == 8 ? ceil(x) : ceilf((float)x))
-UNARY(round, sizeof(real) == 8 ? rint(x) : rintf((float)x))
+
+/* i32 stays as it is. */
+#define STEPS(name, EXPR)                                                                          \
+    SE_ROWS(name)                                                                                  \
+    {                                                                                              \
+        if (t->out_type[0].dtype == SE_I32) {                                                      \
+            const int32_t *from = SE_IN(0);                                                        \
+            int32_t *to = SE_OUT(0);                                                               \
+            if (lo < hi)                                                                           \
+                memmove(to + lo, from + lo, (size_t)(hi - lo) * sizeof *to);                       \
+            return;                                                                                \
+        }                                                                                          \
+        const real *v = SE_IN(0);                                                                  \
+        real *o = SE_OUT(0);                                                                       \
+        _Pragma("omp simd") for (int64_t i = lo; i < hi; i++)                                      \
+        {                                                                                          \
+            real x = v[i];                                                                         \
+            o[i] = (EXPR);                                                                         \
+        }                                                                                          \
+    }
+STEPS(floor, sizeof(real) == 8 ? floor(x) : floorf((float)x))
+STEPS(ceil, sizeof(real) == 8 ? ceil(x) : ceilf((float)x))
+STEPS(round, sizeof(real) == 8 ? rint(x) : rintf((float)x))
 
 /* Arguments that the vector loop's reduction is not good for are few: libm's reduction for them.
  * The output is not the input (.inplace is not set). */

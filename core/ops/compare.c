@@ -74,7 +74,8 @@ const se_op se_op_is_finite = {
     .doc = "true where x is neither infinite nor nan",
     .shape = is_finite_shape,
     .cpu_rows = SE_KERNEL(is_finite),
-    .sample = "x:f32[2x3]; x:f32[4]=1,inf,nan,-inf; x:f32[301x167]",
+    .sample = "x:f32[2x3]; x:f32[4]=1,inf,nan,-inf; x:i32[3]; x:bool[3]; x:f32[301x167]",
+    .floats = true,
     .rowwise = true,
 };
 

@@ -34,6 +34,12 @@ static se_status f32_shape(const se_shape *s)
     return se_shape_broadcast(s);
 }
 
+/* Whole numbers are what floor, ceil and round make of them. */
+static se_status steps_shape(const se_shape *s)
+{
+    return s->in[0].dtype == SE_I32 ? se_shape_like_first(s) : f32_shape(s);
+}
+
 /* --- with kernels --- */
 
 static void sin_grad(se_build *b, const se_rule *g)
@@ -62,15 +68,14 @@ static void no_grad(se_build *b, const se_rule *g) /* a step: flat wherever it h
     (void)g;
 }
 
-#define FUNCTION(NAME, DOC, GRAD, SAMPLE, ...)                                                     \
+#define FUNCTION(NAME, DOC, SHAPE, GRAD, SAMPLE, ...)                                              \
     const se_op se_op_##NAME = {.name = #NAME,                                                     \
                                 .args = "x",                                                       \
                                 .doc = DOC,                                                        \
-                                .shape = f32_shape,                                                \
+                                .shape = SHAPE,                                                    \
                                 .cpu_rows = SE_KERNEL(NAME),                                       \
                                 .grad = GRAD,                                                      \
                                 .sample = SAMPLE,                                                  \
-                                .floats = true,                                                    \
                                 .rowwise = true,                                                   \
                                 __VA_ARGS__}
 #define ANY "x:f32[2x3]; x:f32[]; x:f32[0]; x:i32[5]@-3..4; x:f32[301x167]@-6..6"
@@ -78,16 +83,17 @@ static void no_grad(se_build *b, const se_rule *g) /* a step: flat wherever it h
     "x:f32[2x3]=0.3,-1.2,2.7,-0.4,5.8,1.1; x:f32[]=0.3; x:f32[0]; x:i32[5]@-3..4; "                \
     "x:f32[301x167]@-6..6 -grad; x:f32[8]=0.5,1.5,-0.5,-1.5,2.5,1e20,-1e20,0! -grad"
 
-FUNCTION(sin, "sine of each element, in radians", sin_grad, ANY);
-FUNCTION(cos, "cosine of each element, in radians", cos_grad, ANY);
-FUNCTION(log1p, "log(1 + x), exact where x is near 0", log1p_grad,
+FUNCTION(sin, "sine of each element, in radians", f32_shape, sin_grad, ANY, .floats = true);
+FUNCTION(cos, "cosine of each element, in radians", f32_shape, cos_grad, ANY, .floats = true);
+FUNCTION(log1p, "log(1 + x), exact where x is near 0", f32_shape, log1p_grad,
          "x:f32[2x3]@-0.8..3; x:f32[]@1..2; x:f32[0]; x:i32[5]; x:f32[301x167]@-0.9..50",
+         .floats = true, .inplace = 1);
+FUNCTION(expm1, "exp(x) - 1, exact where x is near 0", f32_shape, expm1_grad, ANY, .floats = true,
          .inplace = 1);
-FUNCTION(expm1, "exp(x) - 1, exact where x is near 0", expm1_grad, ANY, .inplace = 1);
-FUNCTION(floor, "the largest whole number not above x", no_grad, STEPS, .inplace = 1);
-FUNCTION(ceil, "the smallest whole number not below x", no_grad, STEPS, .inplace = 1);
-FUNCTION(round, "the nearest whole number; of two equally near ones the even one", no_grad, STEPS,
-         .inplace = 1);
+FUNCTION(floor, "the largest whole number not above x", steps_shape, no_grad, STEPS, .inplace = 1);
+FUNCTION(ceil, "the smallest whole number not below x", steps_shape, no_grad, STEPS, .inplace = 1);
+FUNCTION(round, "the nearest whole number; of two equally near ones the even one", steps_shape,
+         no_grad, STEPS, .inplace = 1);
 
 /* --- made of others --- */
 
@@ -202,17 +208,19 @@ COMPOSITE(huber, "x y delta:num=1",
           "x:f32[251x173] y:f32[251x173] delta=2",
           .promote = true, .floats = true);
 
-/* 0 where the target is 0: the logarithm is kept from it. */
+/* 0 where the target is 0, also where x is -inf: both logarithms are kept from it. */
 static void kl_div_expand(se_build *b, const se_rule *g)
 {
-    se_ref t = g->x[1], none = OP2(b, equal, t, se_number(b, 0));
+    se_ref t = g->x[1], zero = se_number(b, 0), none = OP2(b, equal, t, zero);
     se_ref logarithm = OP1(b, log, OP3(b, where, none, se_number(b, 1), t));
-    g->y[0] = OP2(b, mul, t, OP2(b, sub, logarithm, g->x[0]));
+    se_ref x = OP3(b, where, none, zero, g->x[0]);
+    g->y[0] = OP2(b, mul, t, OP2(b, sub, logarithm, x));
 }
 
 COMPOSITE(kl_div, "x target",
-          "target (log target - x) of each element: x holds logarithms, target probabilities",
+          "target (log target - x), 0 where target is 0: x holds logarithms, target probabilities",
           f32_shape,
           "x:f32[2x3] target:f32[3]@0.1..1; x:f32[3] target:f32[3]=0,0.5,1!; "
-          "x:f32[0x3] target:f32[3]; x:f32[251x173] target:f32[251x173]@0.01..1",
+          "x:f32[3]=-inf,-1,-2! target:f32[3]=0,0.5,1!; x:f32[0x3] target:f32[3]; x:f32[251x173] "
+          "target:f32[251x173]@0.01..1",
           .promote = true, .floats = true);
