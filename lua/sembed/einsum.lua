@@ -242,11 +242,11 @@ return function(spec, ...)
   local operands = { ... }
   if #operands == 1 and type(operands[1]) == 'table' then operands = operands[1] end
   if type(spec) ~= 'string' then
-    fail.raise('einsum: letters such as "ij,jk->ik" are wanted first: %s came', type(spec))
+    fail.raise('einsum: letters such as "ij,jk->ik" are wanted first: %s came', fail.kind(spec))
   end
   for k, x in ipairs(operands) do
     if not tensor.is(x) then
-      fail.raise('einsum: operand %d must be a tensor: %s came', k, type(x))
+      fail.raise('einsum: operand %d must be a tensor: %s came', k, fail.kind(x))
     end
   end
   return (evaluate(spec, operands))

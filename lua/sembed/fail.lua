@@ -32,6 +32,12 @@ function fail.unless(condition, message, ...)
   return condition
 end
 
+-- What came where something else was wanted: C's data are tensors, mostly.
+function fail.kind(value)
+  local kind = type(value)
+  return kind == 'cdata' and 'tensor' or kind
+end
+
 -- An error that is no mistake: a run that was stopped on purpose. The program prints `text`.
 local Stop = { __tostring = function(self) return self.text end }
 

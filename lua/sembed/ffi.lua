@@ -142,7 +142,8 @@ end
 
 local function integer(name, attr, value)
   if type(value) ~= 'number' or value ~= math.floor(value) then
-    wrong(name, '%s must be an integer: %s came', attr.name, tostring(value))
+    wrong(name, '%s must be an integer: %s came', attr.name,
+      type(value) == 'number' and tostring(value) or fail.kind(value))
   end
   return value
 end
@@ -156,7 +157,7 @@ end
 local function list(name, attr, value, element, into)
   if type(value) == 'number' then value = { value } end
   if type(value) ~= 'table' then
-    wrong(name, '%s must be a list of integers: %s came', attr.name, type(value))
+    wrong(name, '%s must be a list of integers: %s came', attr.name, fail.kind(value))
   end
   if #value > C.SE_MAX_RANK then
     wrong(name, '%s has %d entries, the most is %d', attr.name, #value, C.SE_MAX_RANK)
@@ -170,7 +171,7 @@ local set = {
   axis = function(name, attr, value, into) into.i = axis(name, attr, value) end,
   num = function(name, attr, value, into)
     if type(value) ~= 'number' then
-      wrong(name, '%s must be a number: %s came', attr.name, type(value))
+      wrong(name, '%s must be a number: %s came', attr.name, fail.kind(value))
     end
     into.f = value
   end,
@@ -255,7 +256,7 @@ local function input(spec, i, value)
   if tensor.name == 'starts' and type(value) == 'table' and value.starts then
     return value.starts.c
   end
-  wrong(spec.name, '%s must be a tensor or a number: %s came', tensor.name, type(value))
+  wrong(spec.name, '%s must be a tensor or a number: %s came', tensor.name, fail.kind(value))
 end
 
 -- `...` are the inputs: they stay on the stack while C uses them.

@@ -12,18 +12,20 @@ local graph = {}
 local handles = core.typeof 'se_tensor *[?]'
 
 local function handle_of(what, t)
-  fail.unless(core.is_tensor(t), '%s: a tensor is wanted: %s came', what, type(t))
+  fail.unless(core.is_tensor(t), '%s: a tensor is wanted: %s came', what, fail.kind(t))
   return t.c
 end
 
 -- Computes the tensors and all pending assigns as one program.
 function graph.eval(...)
-  local list = { ... }
-  if type(list[1]) == 'table' then list = list[1] end
-  local n = #list
+  local list, n = { ... }, select('#', ...)
+  if type(list[1]) == 'table' then
+    list, n = list[1], #list[1]
+  end
   local box = handles(math.max(n, 1))
-  for i, t in ipairs(list) do
-    fail.unless(core.is_tensor(t), 'eval: argument %d is no tensor but a %s', i, type(t))
+  for i = 1, n do
+    local t = list[i]
+    fail.unless(core.is_tensor(t), 'eval: argument %d is no tensor but a %s', i, fail.kind(t))
     box[i - 1] = t.c
   end
   core.compute(C.se_eval, n, box)
@@ -44,6 +46,8 @@ function graph.grad(loss, params)
   handle_of('grad', loss)
   local single = core.is_tensor(params)
   if single then params = { params } end
+  fail.unless(type(params) == 'table', 'grad: a tensor or a list of them is wanted: %s came',
+    fail.kind(params))
   local n = #params
   local list, out = handles(math.max(n, 1)), handles(math.max(n, 1))
   for i = 1, n do list[i - 1] = handle_of('grad', params[i]) end
@@ -70,6 +74,7 @@ end
 
 -- Marks a leaf as this shard's part of `rows` rows.
 function graph.vary(t, rows)
+  fail.unless(type(rows) == 'number', 'vary: a number of rows is wanted: %s came', fail.kind(rows))
   core.check(C.se_tensor_vary(handle_of('vary', t), rows))
   return t
 end

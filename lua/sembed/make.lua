@@ -48,6 +48,7 @@ function make.from_memory(dtype, dims, data) return from_array(dtype, dims, data
 -- The sizes of nested lists, and a look that they are even.
 local function measure(value, dims, depth)
   if type(value) ~= 'table' then return end
+  fail.unless(depth <= C.SE_MAX_RANK, 'tensor: lists more than %d deep', C.SE_MAX_RANK)
   if dims[depth] == nil then
     dims[depth] = #value
   elseif dims[depth] ~= #value then
@@ -66,7 +67,10 @@ local function flatten(value, data, at, convert)
 end
 
 local function first_leaf(value)
-  while type(value) == 'table' do value = value[1] end
+  for _ = 1, C.SE_MAX_RANK do
+    if type(value) ~= 'table' then break end
+    value = value[1]
+  end
   return value
 end
 
@@ -75,7 +79,7 @@ local function as_bool(v) return (v == true or (type(v) == 'number' and v ~= 0))
 local function as_number(v)
   if type(v) == 'number' then return v end
   if type(v) == 'boolean' then return v and 1 or 0 end
-  return fail.raise('tensor: numbers are wanted: %s came', type(v))
+  return fail.raise('tensor: numbers are wanted: %s came', fail.kind(v))
 end
 
 -- se.tensor({{1, 2}, {3, 4}}): f32 unless a dtype is named (bool for booleans).
@@ -93,24 +97,40 @@ function make.make(value, dtype)
   return from_array(dtype, dims, data)
 end
 
-local function dims_of(...)
-  local first = ...
-  if type(first) == 'table' then return first end
-  return { ... }
+local function check_dims(what, dims)
+  fail.unless(type(dims) == 'table', '%s: a list of sizes is wanted: %s came', what,
+    fail.kind(dims))
+  for i, d in ipairs(dims) do
+    if type(d) ~= 'number' or d < 0 or d % 1 ~= 0 then
+      fail.raise('%s: size %d is %s: a whole number, 0 or more, is wanted', what, i,
+        type(d) == 'number' and tostring(d) or fail.kind(d))
+    end
+  end
+  return dims
 end
 
-function make.zeros(...) return from_array('f32', dims_of(...), nil) end
+local function dims_of(what, ...)
+  local first = ...
+  return check_dims(what, type(first) == 'table' and first or { ... })
+end
+
+function make.zeros(...) return from_array('f32', dims_of('zeros', ...), nil) end
 
 function make.full(dims, value, dtype)
   dtype = dtype or 'f32'
   check_dtype(dtype)
+  check_dims('full', dims)
+  value = dtype == 'bool' and as_bool(value) or as_number(value)
   if dtype == 'bf16' then return (make.full(dims, value):cast 'bf16') end
   local n = count(dims)
+  if n >= 2 ^ 28 then -- Lua's arrays end there
+    return (make.full({}, value, dtype):broadcast_to { dims = dims })
+  end
   local data = array_of[dtype](math.max(n, 1))
   for i = 0, n - 1 do data[i] = value end
   return from_array(dtype, dims, data)
 end
 
-function make.ones(...) return make.full(dims_of(...), 1) end
+function make.ones(...) return make.full(dims_of('ones', ...), 1) end
 
 return make

@@ -21,12 +21,12 @@ local function axis_text(read, dims, axis, at)
   if axis > #dims then return element_text(read(at)) end
   local step, parts = 1, {}
   for i = axis + 1, #dims do step = step * dims[i] end
-  for i = 1, dims[axis] do
-    if dims[axis] <= 2 * EDGE or i <= EDGE or i > dims[axis] - EDGE then
-      parts[#parts + 1] = axis_text(read, dims, axis + 1, at + (i - 1) * step)
-    elseif i == EDGE + 1 then
-      parts[#parts + 1] = '...'
+  local i, n = 1, dims[axis]
+  while i <= n do
+    if i == EDGE + 1 and n > 2 * EDGE then
+      parts[#parts + 1], i = '...', n - EDGE + 1
     end
+    parts[#parts + 1], i = axis_text(read, dims, axis + 1, at + (i - 1) * step), i + 1
   end
   local last = axis == #dims
   return '{' .. table.concat(parts, last and ', ' or ',\n' .. (' '):rep(axis)) .. '}'

@@ -42,10 +42,16 @@ function methods.dtype(t) return core.dtype_names[type_of(t).dtype] end
 function methods.rank(t) return type_of(t).rank end
 function methods.is_varying(t) return type_of(t).varying end
 
+local function check_number(what, value)
+  return fail.unless(type(value) == 'number' and value, '%s: a whole number is wanted: %s came',
+    what, fail.kind(value))
+end
+
 function methods.size(t, axis)
+  check_number('size', axis)
   local dims = methods.shape(t)
   if axis < 0 then axis = #dims + axis + 1 end
-  return fail.unless(dims[axis], 'size: no axis %d: the tensor has %d', axis, #dims)
+  return fail.unless(dims[axis], 'size: no axis %s: the tensor has %d', tostring(axis), #dims)
 end
 
 -- Rows over all shards: what a loss over a batch divides by.
@@ -62,7 +68,7 @@ local data_box = core.new 'const void *[1]'
 -- Pointer to the elements, dims and dtype; the pointer lives as long as t (core.hold).
 local function read(t, varying)
   local dims, dtype = methods.shape(t), methods.dtype(t)
-  core.compute(C.se_tensor_data, t.c, varying or false, data_box)
+  core.compute(C.se_tensor_data, t.c, varying == true, data_box)
   core.watch_memory()
   return core.cast(pointer_to[dtype], data_box[0]), dims, dtype
 end
@@ -120,11 +126,12 @@ end
 -- Rows first..last, counted from 1, both included; x[i] is one row without its axis.
 function methods.rows(x, first, last)
   local n = x:size(1)
+  check_number('rows', first)
   if first < 0 then first = n + first + 1 end
-  last = last or n
+  last = check_number('rows', last or n)
   if last < 0 then last = n + last + 1 end
   if first < 1 or last > n or last < first - 1 then
-    fail.raise('rows: %d..%d are not within 1..%d', first, last, n)
+    fail.raise('rows: %s..%s are not within 1..%d', tostring(first), tostring(last), n)
   end
   return tensor.slice_rows(x, first - 1, last - first + 1)
 end
@@ -132,6 +139,7 @@ end
 -- Row i without its axis, counted from 1; -1 is the last.
 function methods.row(x, i)
   local n = x:rank() > 0 and x:size(1) or 0
+  check_number('row', i)
   if x:rank() == 0 then fail.raise 'tensor: a scalar has no rows; x:item() is its number' end
   if i % 1 ~= 0 or i == 0 or i > n or i < -n then
     fail.raise('tensor: no row %s of %d: rows count from 1, -1 is the last', tostring(i), n)
@@ -151,7 +159,7 @@ function methods.split(x, sizes, axis)
     list = {}
     for first = 0, math.max(n - 1, 0), sizes do list[#list + 1] = math.min(sizes, n - first) end
   elseif type(sizes) ~= 'table' then
-    fail.raise('split: a size or a list of sizes is wanted: %s came', type(sizes))
+    fail.raise('split: a size or a list of sizes is wanted: %s came', fail.kind(sizes))
   end
   for i, size in ipairs(list) do
     if type(size) ~= 'number' or size < 0 or size % 1 ~= 0 then
@@ -171,7 +179,7 @@ function methods.describe(t)
 end
 
 function methods.graph(t, dot)
-  local text = C.se_graph_text(t.c, dot or false)
+  local text = C.se_graph_text(t.c, dot == true)
   local all = core.text(text)
   C.se_text_free(text)
   return all
@@ -199,6 +207,15 @@ function tensor.join(list)
 end
 
 methods.assign, methods.keep = graph.assign, graph.keep
+-- x.size('x') would hand C whatever stands in a field `c` of it.
+for name, method in pairs(methods) do
+  methods[name] = function(t, ...)
+    if not core.is_tensor(t) then
+      fail.raise('%s: a tensor is wanted: %s came', name, fail.kind(t))
+    end
+    return method(t, ...)
+  end
+end
 for name, f in pairs(op.functions) do
   if not methods[name] then methods[name] = f end
 end
