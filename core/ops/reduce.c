@@ -150,8 +150,11 @@ static void mean_expand(se_build *b, const se_rule *g)
     double count = 1;
     for (int i = 0; x && i < x->rank; i++)
         count *= kept.dim[i] == 1 ? (double)x->dim[i] : 1.0;
-    se_ref total = OP(b, sum, g->attr, g->x[0]);
-    if (x && x->dtype != SE_F32)
+    se_ref numbers = g->x[0]; /* a sum of i32 wraps around, a mean does not */
+    if (x && x->dtype == SE_I32)
+        numbers = OP(b, cast, ATTRS(SE_INT(SE_F32)), numbers);
+    se_ref total = OP(b, sum, g->attr, numbers);
+    if (x && x->dtype == SE_BOOL)
         total = OP(b, cast, ATTRS(SE_INT(SE_F32)), total);
     g->y[0] = OP2(b, div, total, se_number(b, count));
 }
@@ -214,7 +217,8 @@ const se_op se_op_mean = {
     .shape = mean_shape,
     .expand = mean_expand,
     .sample = "x:f32[3x4]; x:f32[3x4] axes={-1}; x:f32[2x3x4] axes={0,2} keep=true; "
-              "x:i32[3x4] axes={0}; x:bool[9]; x:f32[301x167] axes={1}",
+              "x:i32[3x4] axes={0}; x:i32[3]=2147483647,2147483647,-5; x:bool[9]; "
+              "x:f32[301x167] axes={1}",
 };
 
 #define ARG(NAME, DOC)                                                                             \
