@@ -290,26 +290,14 @@ SE_ROWS(where)
 
 /* --- one operand --- */
 
-#define UNARY(name, EXPR)                                                                          \
-    SE_ROWS(name)                                                                                  \
-    {                                                                                              \
-        const real *v = SE_IN(0);                                                                  \
-        real *o = SE_OUT(0);                                                                       \
-        _Pragma("omp simd") for (int64_t i = lo; i < hi; i++)                                      \
-        {                                                                                          \
-            real x = v[i];                                                                         \
-            o[i] = (EXPR);                                                                         \
-        }                                                                                          \
-    }
-
-UNARY(exp, se_exp(x))
-UNARY(log, se_log(x))
-UNARY(sqrt, se_sqrt(x))
-UNARY(rsqrt, (real)1 / se_sqrt(x))
-UNARY(tanh, se_tanh(x))
-UNARY(erf, se_erf(x))
-UNARY(sigmoid, se_sigmoid(x))
-UNARY(relu, ((x > 0) | (x != x)) ? x : (real)0)
+SE_EACH(exp, se_exp(x))
+SE_EACH(log, se_log(x))
+SE_EACH(sqrt, se_sqrt(x))
+SE_EACH(rsqrt, (real)1 / se_sqrt(x))
+SE_EACH(tanh, se_tanh(x))
+SE_EACH(erf, se_erf(x))
+SE_EACH(sigmoid, se_sigmoid(x))
+SE_EACH(relu, ((x > 0) | (x != x)) ? x : (real)0)
 
 #define RUN1(name, A, O, EXPR)                                                                     \
     static void name(int64_t n, void *po, const void *pa)                                          \

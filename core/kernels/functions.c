@@ -5,20 +5,8 @@
 #pragma clang diagnostic ignored "-Wpass-failed"
 #endif
 
-#define UNARY(name, EXPR)                                                                          \
-    SE_ROWS(name)                                                                                  \
-    {                                                                                              \
-        const real *v = SE_IN(0);                                                                  \
-        real *o = SE_OUT(0);                                                                       \
-        _Pragma("omp simd") for (int64_t i = lo; i < hi; i++)                                      \
-        {                                                                                          \
-            real x = v[i];                                                                         \
-            o[i] = (EXPR);                                                                         \
-        }                                                                                          \
-    }
-
-UNARY(log1p, se_log1p(x))
-UNARY(expm1, se_expm1(x))
+SE_EACH(log1p, se_log1p(x))
+SE_EACH(expm1, se_expm1(x))
 
 /* i32 stays as it is. */
 #define STEPS(name, EXPR)                                                                          \

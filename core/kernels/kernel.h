@@ -28,6 +28,19 @@ typedef SE_REAL real;
 #define SE_IN(i) (t->in[i])
 #define SE_OUT(i) (t->out[i])
 
+/* Defines the kernel `name` of one operand: each element is EXPR of the real x. */
+#define SE_EACH(name, EXPR)                                                                        \
+    SE_ROWS(name)                                                                                  \
+    {                                                                                              \
+        const real *v = SE_IN(0);                                                                  \
+        real *o = SE_OUT(0);                                                                       \
+        _Pragma("omp simd") for (int64_t i = lo; i < hi; i++)                                      \
+        {                                                                                          \
+            real x = v[i];                                                                         \
+            o[i] = (EXPR);                                                                         \
+        }                                                                                          \
+    }
+
 /* This thread's piece of the task's scratch memory. */
 static inline void *se_scratch(const se_task *t)
 {
