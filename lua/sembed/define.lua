@@ -87,6 +87,7 @@ local function read_arguments(spec)
   end
   local ok, parsed = pcall(op.signature_of, spec)
   fail.unless(ok, 'op.define: %s: args: tensors come first, then attributes: "%s" came', name, args)
+  parsed.from_one = true
   local seen, optional = {}, nil
   for i, t in ipairs(parsed.tensors) do
     check_word(name, t.name, seen)

@@ -96,6 +96,7 @@ local free_handle = C.se_tensor_free
 local one = ffi.new 'se_tensor *[1]'
 core.out = one -- where calls that make one tensor put it
 
+-- true where the value is a tensor.
 function core.is_tensor(value)
   return type(value) == 'cdata' and ffi.istype(handle, value)
 end

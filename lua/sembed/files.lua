@@ -13,11 +13,14 @@ local function look(path)
   return info
 end
 
+-- What lies at a path: anything at all, a folder, a plain file. None of them is ever an error.
 function files.exists(path) return look(path).exists end
 function files.is_folder(path) return look(path).is_dir end
-function files.size(path) return tonumber(look(path).size) end
-function files.time(path) return tonumber(look(path).mtime) end -- of the last change
 function files.is_file(path) return look(path).is_file end
+
+-- Bytes of a file, and when it was last changed (seconds since 1970); 0 where there is none.
+function files.size(path) return tonumber(look(path).size) end
+function files.time(path) return tonumber(look(path).mtime) end
 
 local function take(pointer, bytes)
   local text = bytes and core.text(pointer, bytes) or core.text(pointer)
@@ -25,6 +28,7 @@ local function take(pointer, bytes)
   return text
 end
 
+-- A file's bytes as a string; an error with the path where it cannot be read.
 function files.read(path)
   core.check(C.se_file_read(path, text_box, size_box))
   return take(text_box[0], size_box[0])
@@ -42,10 +46,17 @@ end
 
 -- Waits until the file, or the names in a folder, are on the disk.
 function files.sync(path) core.check(C.se_file_sync(path)) end
+
+-- Gives a file another name within one file system; a file that has it already goes.
 function files.rename(from, to) core.check(C.se_file_rename(from, to)) end
+
+-- Removes a file; none there is fine.
 function files.remove(path) core.check(C.se_file_remove(path)) end
 
+-- Cuts a file to its first `bytes` bytes.
 function files.cut(path, bytes) core.check(C.se_file_truncate(path, bytes)) end
+
+-- Makes a folder and those above it that are missing; one that is there already is fine.
 function files.make_folder(path) core.check(C.se_folder_make(path)) end
 
 -- Renames to the first free one of path.1, path.2, ...; gives the new name.
@@ -54,11 +65,13 @@ function files.aside(path)
   return take(text_box[0])
 end
 
+-- The path from the root, without links and ".."; of what is not there yet, the folder's.
 function files.absolute(path)
   core.check(C.se_file_absolute(path, text_box))
   return take(text_box[0])
 end
 
+-- The names in a folder but "." and "..", in byte order.
 function files.list(path)
   core.check(C.se_folder_list(path, text_box, count_box))
   local names, at = {}, text_box[0]

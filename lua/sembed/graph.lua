@@ -16,7 +16,7 @@ local function handle_of(what, t)
   return t.c
 end
 
--- Computes the tensors and all pending assigns as one program.
+-- Computes the tensors and all pending assigns as one program: se.eval(x, y), or a list of them.
 function graph.eval(...)
   local list, n = { ... }, select('#', ...)
   if type(list[1]) == 'table' then

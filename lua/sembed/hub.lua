@@ -242,8 +242,10 @@ end
 
 local known = {} -- one question to the hub in a run
 
+-- true for a name that means a download: 'hf:...'.
 function hub.is(name) return type(name) == 'string' and name:sub(1, 3) == 'hf:' end
 
+-- The folder of hf:ORG/NAME or hf:ORG/NAME@REVISION: what is not in the cache is fetched.
 function hub.folder(name)
   known[name] = known[name] or find(parse(name))
   return known[name]

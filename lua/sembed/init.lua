@@ -1,24 +1,30 @@
 -- require 'sembed': ops by their names, and the modules below, each loaded at its first use.
 
 local modules = {
+  -- Texts and pairs of texts, read from files.
   data = {
     lines = function() return require 'sembed.data.lines' end,
     pairs = function() return require 'sembed.data.pairs' end,
     texts = function() return require 'sembed.data.texts' end,
   },
+  -- Losses: functions of vectors that give a number.
   loss = {
     in_batch = function() return require 'sembed.loss.in_batch' end,
   },
+  -- Sentence encoders, from folders or from fresh weights.
   model = {
     bert = function() return require 'sembed.model.bert' end,
     folder = function() return require 'sembed.model.folder' end,
     mpnet = function() return require 'sembed.model.mpnet' end,
     open = function() return require 'sembed.model.open' end,
   },
+  -- Optimizers: what a step does with the gradients.
   optim = {
     adamw = function() return require 'sembed.optim.adamw' end,
     sgd = function() return require 'sembed.optim.sgd' end,
   },
+  -- The parts of a job that turns texts into a file of vectors, as recipes/encode.lua puts them
+  -- together.
   vectors = {
     calibrate = function() return require 'sembed.vectors.calibrate' end,
     chunks = function() return require 'sembed.vectors.chunks' end,
@@ -31,6 +37,7 @@ local modules = {
   einsum = function() return require 'sembed.einsum' end,
   evaluate = function() return require 'sembed.evaluate' end,
   files = function() return require 'sembed.files' end,
+  help = function() return require 'sembed.help' end,
   hub = function() return require 'sembed.hub' end,
   json = function() return require 'sembed.json' end,
   nn = function() return require 'sembed.nn' end,

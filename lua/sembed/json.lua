@@ -6,10 +6,12 @@ local fail = require 'sembed.fail'
 local C = core.C
 local json = {}
 
+-- What null is in Lua: a value of its own, since nil would vanish from lists.
 json.null = setmetatable({}, { __tostring = function() return 'null' end })
 
--- An empty Lua table is an object; json.array({}) marks a list.
 local Array = {}
+
+-- Marks a table as a list: an empty Lua table is an object, se.json.array {} is [].
 function json.array(list) return setmetatable(list, Array) end
 
 -- --- reading ---
@@ -88,10 +90,11 @@ end
 
 local from_lua
 
-local function is_list(t)
+-- true for a table that is written as a list: marked as one, or with a first item.
+function json.is_list(t)
   return getmetatable(t) == Array or t[1] ~= nil
 end
-json.is_list = is_list
+local is_list = json.is_list
 
 local function must(v)
   if v == nil then fail.raise('%s', core.text(C.se_message())) end

@@ -114,8 +114,10 @@ local function dims_of(what, ...)
   return check_dims(what, type(first) == 'table' and first or { ... })
 end
 
+-- A tensor of f32 zeros: se.zeros(2, 3), or se.zeros {2, 3}; se.zeros() has no axes.
 function make.zeros(...) return from_array('f32', dims_of('zeros', ...), nil) end
 
+-- A tensor of one value: se.full({2, 3}, 0.5); f32 unless a dtype is named.
 function make.full(dims, value, dtype)
   dtype = dtype or 'f32'
   check_dtype(dtype)
@@ -131,6 +133,7 @@ function make.full(dims, value, dtype)
   return from_array(dtype, dims, data)
 end
 
+-- A tensor of f32 ones: se.ones(2, 3), or se.ones {2, 3}.
 function make.ones(...) return make.full(dims_of('ones', ...), 1) end
 
 return make

@@ -18,6 +18,7 @@ function nn.params()
   return setmetatable({ names = {}, index = {} }, Params)
 end
 
+-- Puts a tensor behind the others under a name that is not there yet; gives the tensor.
 function Params:add(name, t)
   fail.unless(not self.index[name], 'params: "%s" is there twice', name)
   self[#self + 1] = t
@@ -26,6 +27,7 @@ function Params:add(name, t)
   return t
 end
 
+-- Adds a layer's parameters as PREFIX.NAME; gives the layer.
 function Params:join(prefix, layer)
   for i, t in ipairs(layer.params) do self:add(prefix .. '.' .. layer.params.names[i], t) end
   return layer
@@ -38,6 +40,7 @@ function Params:get(name)
   return self[at]
 end
 
+-- How many numbers all of them hold together.
 function Params:count()
   local total = 0
   for _, t in ipairs(self) do
@@ -85,6 +88,8 @@ local LayerNorm = class(function(self, x)
   return (f.layer_norm(x, self.weight, self.bias, { eps = self.eps }))
 end)
 
+-- weight, bias [size]: (x - mean) / sqrt(variance + eps) * weight + bias over the last axis; eps
+-- 1e-5.
 function nn.layer_norm(weight, bias, eps)
   return layer(LayerNorm, { weight = weight, bias = bias, eps = eps or 1e-5 }, 'weight', 'bias')
 end

@@ -29,6 +29,8 @@ end
 
 local box = core.new 'se_npy *[1]'
 
+-- An array in a file as .rows, .dims and .descr, mapped and not read; the path is relative to the
+-- recipe.
 function npy.open(path)
   path = run.path(path)
   core.check(C.se_npy_open(path, box))
@@ -39,6 +41,7 @@ function npy.open(path)
   }, File)
 end
 
+-- f32[count, dims]: `count` rows from row `first` on, counted from 0.
 function File:part(first, count)
   core.retry(C.se_npy_part, self.handle, first, count, core.out)
   local t = core.own(core.out[0])
@@ -59,6 +62,7 @@ function npy.read(path)
   return (x:permute(axes))
 end
 
+-- Writes a tensor of any shape, whole or not at all. numpy has no bf16: cast that to f32 first.
 function npy.write(path, x)
   if not core.is_tensor(x) then
     fail.raise('npy.write: a path and a tensor are wanted: %s came', type(x))

@@ -107,6 +107,7 @@ local function ready(spec)
   spec.signature = parsed
 end
 
+-- The arguments of an op as signature.lua reads them; spec: of op.specs.
 function op.signature_of(spec)
   if not spec.signature then ready(spec) end
   return spec.signature

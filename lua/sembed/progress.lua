@@ -39,8 +39,9 @@ function progress.on_terminal(format, ...)
   if terminal then progress.line(format:format(...)) end
 end
 
--- The same for jobs that may be over at once: nothing is shown in the first moments.
 local first_time
+
+-- Shows the line for jobs that may be over at once: nothing in the first moments.
 function progress.show(format, ...)
   local t = seconds()
   first_time = first_time or t
@@ -62,7 +63,7 @@ function progress.clear()
   shown, last_time, first_time = 0, nil, nil
 end
 
--- 75 -> "1:15", 4000 -> "1:06:40"
+-- Seconds as a clock shows them: 75 -> "1:15", 4000 -> "1:06:40".
 function progress.clock(s)
   s = math.max(0, math.floor(s + 0.5))
   local h, m = math.floor(s / 3600), math.floor(s / 60) % 60

@@ -93,8 +93,12 @@ local function in_bits(dims, columns, flip)
   end
 end
 
+-- true for int8 and uint8, whose steps depend on the data.
 function quantize.needs_ranges(kind) return kind == 'int8' or kind == 'uint8' end
 
+-- How rows of `dims` numbers are stored as `kind` (quantize.kinds; an error with the nearest name
+-- for another): { name, dims, columns, size and row_bytes in bytes, bytes(x) -> the rows of f32[n,
+-- dims] as a string }. ranges: what quantize.ranges collected, for int8 and uint8.
 function quantize.form(kind, dims, ranges)
   local known = kinds[kind]
   if not known then fail.raise('output: %s', fail.unknown('form', kind, quantize.kinds)) end
@@ -117,16 +121,18 @@ end
 
 -- --- ranges ---
 
--- Ranges that grow with the rows they are shown: ranges:add(x).
 local Ranges = {}
 Ranges.__index = Ranges
 
+-- The least and the largest value of each of `dims` columns, of no rows yet: ranges:add(x) widens
+-- them.
 function quantize.ranges(dims)
   local self = { dims = dims, rows = 0, least = floats(dims), largest = floats(dims) }
   for i = 0, dims - 1 do self.least[i], self.largest[i] = math.huge, -math.huge end
   return setmetatable(self, Ranges)
 end
 
+-- Takes rows f32[n, dims] into the ranges.
 function Ranges:add(x)
   local data, n = rows_of(x, self.dims)
   for row = 0, n - 1 do

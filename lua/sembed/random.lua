@@ -14,11 +14,13 @@ local function key_of(key)
   return type(key) == 'number' and random.key(key) or key
 end
 
--- `key` is a key or a seed; `place` tells several draws with one key apart.
+-- Numbers of mean 0 and deviation 1 in the shape `dims`: se.random.normal(1, {2, 3}). `key` is a
+-- key or a seed; `place` tells several draws with one key apart.
 function random.normal(key, dims, place)
   return (op.functions.random_normal(key_of(key), { dims = dims, place = place or 0 }))
 end
 
+-- Numbers from 0 up to 1 (never 1); key and place as for normal.
 function random.uniform(key, dims, place)
   return (op.functions.random_uniform(key_of(key), { dims = dims, place = place or 0 }))
 end

@@ -65,7 +65,7 @@ local function run_text(text, env, clean_up)
   core.C.se_interrupt_clear()
   local help = text:match '^%s*%?%s*(.-)%s*$'
   if help then
-    print(require('sembed.help')(help))
+    print(require('sembed.help')(help, env))
     return true
   end
   local ok, problem = evaluate(text, env)

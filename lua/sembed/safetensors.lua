@@ -24,6 +24,7 @@ function safetensors.open(path)
   return setmetatable({ path = path, handle = handle, names = names }, File)
 end
 
+-- true where the file has a tensor of that name.
 function File:has(name)
   return C.se_safetensors_find(self.handle, name) >= 0
 end
@@ -45,6 +46,7 @@ function File:get(name) return (read(self, C.se_safetensors_tensor, name)) end
 -- The same as f32, whatever kind of real numbers the file holds.
 function File:weight(name) return (read(self, C.se_safetensors_weight, name)) end
 
+-- The text that the file's metadata has for a key; nil where it has none.
 function File:metadata(key)
   local value = C.se_safetensors_metadata(self.handle, key)
   return value ~= nil and core.text(value) or nil

@@ -31,6 +31,7 @@ function schedule.warmup_linear(cfg)
   end)
 end
 
+-- 0 -> lr over the warm-up, then lr.
 function schedule.constant(cfg)
   return with_warmup('constant', cfg, function(_, _, lr) return lr end)
 end

@@ -94,6 +94,10 @@ function Best:results(what)
   return scores, rows
 end
 
+-- The k best rows of a corpus for each query: scores f32[q, k], the largest first, and rows i32[q,
+-- k] from 0 (of equal scores the lower row first; fewer than k where the corpus has fewer). queries
+-- f32[q, dims]; corpus f32[n, dims] or an opened file (se.npy.open). options: metric ('cosine',
+-- 'dot'), block (rows at once), progress (a text to show), name (of the corpus, in messages).
 function search.topk(queries, corpus, k, options)
   options = options or {}
   local metric = known_metric(options.metric)
@@ -204,11 +208,19 @@ function search.ask(prompt)
   end
 end
 
--- --- what is made of it; each has its manual at its head ---
+-- --- what is made of it ---
 
+-- The pairs of rows that are nearest to each other: search.paraphrases(x, { most = 1000 }) -> a
+-- list of { score, a, b }, the best first, rows from 0. mining/paraphrases.lua tells the options.
 function search.paraphrases(...) return require 'sembed.mining.paraphrases' (...) end
+-- Groups of rows around a centre: search.clusters(x, { threshold = 0.75, least = 10 }) -> lists of
+-- rows from 0, the centre first. mining/clusters.lua tells how they are found.
 function search.clusters(...) return require 'sembed.mining.clusters' (...) end
+-- Hard negatives: search.negatives(queries, corpus, positives, { number = 3 }) -> for each query a
+-- list of { row, score }. mining/negatives.lua tells the options.
 function search.negatives(...) return require 'sembed.mining.negatives' (...) end
+-- Pairs of a file for mining: for a, list in search.pairs(path, a_key, b_key) do ... end, where
+-- list holds the texts that belong to a. mining/pairs.lua tells the forms of a line.
 function search.pairs(...) return require 'sembed.mining.pairs' (...) end
 
 -- --- at the prompt ---

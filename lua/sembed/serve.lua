@@ -116,6 +116,7 @@ end
 
 -- --- requests ---
 
+-- The model of that name, the first one without a name; another name is refused with 404.
 function Server:model(name)
   if not name then return self.models[1] end
   local model = self.by_name[name]
@@ -134,6 +135,7 @@ function Server:job(job, request, truncate)
   return job
 end
 
+-- Answers a request: status and text, JSON unless a content type is given.
 function Server:answer(id, status, text, content_type)
   core.check(C.se_server_reply(self.handle, id, status, content_type or JSON, text, #text))
 end
@@ -154,6 +156,8 @@ local function start(self, c)
   return job
 end
 
+-- Requests that came, at most so many milliseconds awaited -> a list of jobs, read and checked.
+-- Those that are refused, or need no model, are answered at once.
 function Server:pull(milliseconds)
   local jobs = {}
   for i = 0, C.se_server_pull(self.handle, milliseconds, PULL, requests) - 1 do
@@ -175,6 +179,7 @@ function Server:open(busy)
   return busy or state.active > 0
 end
 
+-- true where the client of a job has closed its connection.
 function Server:gone(job) return C.se_server_gone(self.handle, job.id) end
 
 local function finish(self, job)
@@ -207,6 +212,7 @@ function Server:encode(batch)
   end
 end
 
+-- Answers a request with what was counted, in Prometheus' form.
 function Server:metrics(request)
   local reply = core.gc(C.se_reply_new(), C.se_reply_free)
   C.se_server_metrics(self.handle, reply)
@@ -216,6 +222,7 @@ function Server:metrics(request)
     'text/plain; version=0.0.4; charset=utf-8', core.gc(reply, nil)))
 end
 
+-- Closes the port; signals mean again what they meant before.
 function Server:close()
   C.se_server_close(core.gc(self.handle, nil))
   C.se_interrupt_defer(false)

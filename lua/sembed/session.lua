@@ -91,10 +91,12 @@ function session.show(x, how)
 end
 
 -- who(): the tensors that the session's names lead to, the largest first, and the total.
-session.who = require('sembed.session.who').of(_G)
+function session.who() return (require('sembed.session.who').of(_G)()) end
 
--- reload 'sembed.loss.in_batch': see sembed.session.reload
-session.reload = require 'sembed.session.reload'
+-- reload 'sembed.loss.in_batch' loads a module anew without losing state: its functions become the
+-- new ones wherever something refers to the old ones, its tables keep what they hold. A module that
+-- cannot be loaded leaves the old one.
+function session.reload(name) return require('sembed.session.reload')(name) end
 
 -- The functions for a session whose names are in env.
 function session.open(env)

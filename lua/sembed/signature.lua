@@ -47,6 +47,14 @@ local function show(v)
   return tostring(v)
 end
 
+-- An axis counts from 0 in the op table and from 1 in Lua; -1 is the last in both. Ops made in Lua
+-- (define.lua) count from 1 from the start: parsed.from_one.
+local function default_of(parsed, attr)
+  local v = attr.default
+  if parsed.from_one or attr.kind ~= 'axis' or v < 0 then return show(v) end
+  return show(v + 1)
+end
+
 -- How a call looks: "sum(x, axes = {}, keep = false)".
 function signature.call(name, parsed)
   local parts = {}
@@ -56,7 +64,7 @@ function signature.call(name, parsed)
   end
   for _, a in ipairs(parsed.attrs) do
     parts[#parts + 1] = a.default == nil and a.name .. ':' .. a.kind
-      or ('%s = %s'):format(a.name, show(a.default))
+      or ('%s = %s'):format(a.name, default_of(parsed, a))
   end
   return ('%s(%s)'):format(name, table.concat(parts, ', '))
 end

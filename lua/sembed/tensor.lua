@@ -38,8 +38,13 @@ function methods.shape(t)
   return dims
 end
 
+-- The element type: 'f32', 'bf16', 'i32' or 'bool'.
 function methods.dtype(t) return core.dtype_names[type_of(t).dtype] end
+
+-- How many axes there are.
 function methods.rank(t) return type_of(t).rank end
+
+-- true where each shard has a part of its own.
 function methods.is_varying(t) return type_of(t).varying end
 
 local function check_number(what, value)
@@ -47,6 +52,7 @@ local function check_number(what, value)
     what, fail.kind(value))
 end
 
+-- The size of an axis, counted from 1; -1 is the last. #x is x:size(1).
 function methods.size(t, axis)
   check_number('size', axis)
   local dims = methods.shape(t)
@@ -116,12 +122,14 @@ function methods.bytes(t, varying)
   return bytes
 end
 
+-- The last two axes swapped: transpose.
 function methods.t(x) return (x:transpose()) end
 
 -- x:f32(), x:bf16(), x:i32(), x:bool(): x as another dtype.
-for _, dtype in ipairs(core.dtype_list) do
-  methods[dtype] = function(x) return (op.functions.cast(x, dtype)) end
-end
+function methods.f32(x) return (op.functions.cast(x, 'f32')) end
+function methods.bf16(x) return (op.functions.cast(x, 'bf16')) end
+function methods.i32(x) return (op.functions.cast(x, 'i32')) end
+function methods.bool(x) return (op.functions.cast(x, 'bool')) end
 
 -- Rows first..last, counted from 1, both included; x[i] is one row without its axis.
 function methods.rows(x, first, last)
@@ -171,6 +179,7 @@ function methods.split(x, sizes, axis)
   return unpack(parts)
 end
 
+-- One line: type, shape and what made it, without computing anything.
 function methods.describe(t)
   local text = C.se_tensor_describe(t.c)
   local line = core.text(text)
@@ -178,6 +187,7 @@ function methods.describe(t)
   return line
 end
 
+-- The graph behind it as text, inputs first; dot = true: as dot, for graphviz.
 function methods.graph(t, dot)
   local text = C.se_graph_text(t.c, dot == true)
   local all = core.text(text)

@@ -65,7 +65,8 @@ function Tokenizer:encode(one, length)
   return ids, offsets, tonumber(b.cut)
 end
 
--- ids: a list, or a C array with its length.
+-- Token ids -> text, without special tokens unless skip_special is false. ids: a list, or a C array
+-- with its length n.
 function Tokenizer:decode(ids, skip_special, n)
   if type(ids) == 'table' then
     n = #ids
@@ -81,16 +82,19 @@ function Tokenizer:decode(ids, skip_special, n)
   return core.text(out, size_box[0])
 end
 
+-- The token of an id, nil where there is none.
 function Tokenizer:token(id)
   local word = C.se_tokenizer_token(self.handle, id)
   return word ~= nil and core.text(word) or nil
 end
 
+-- The id of a token, nil where the vocabulary lacks it.
 function Tokenizer:id(token)
   local id = C.se_tokenizer_id(self.handle, token)
   return id >= 0 and id or nil
 end
 
+-- Writes vocab.txt and the tokenizer's other files into a folder; length: tokens of a text at most.
 function Tokenizer:save(folder, length)
   core.check(C.se_tokenizer_save(self.handle, folder, length or 0))
 end

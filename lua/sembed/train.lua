@@ -175,8 +175,9 @@ local function begin(self, path, state)
   C.se_interrupt_defer(true)
 end
 
--- parts: model and adam (or optimizer = ...), which saves hold. An out folder that cannot be used
--- is refused at once.
+-- The steps of a training: for step, batch in se.train.steps(data, cfg, parts) do ... end; step
+-- from 1 to cfg.steps, batch: a packed text for each column of data. parts: model and adam (or
+-- optimizer = ...), which saves hold. An out folder that cannot be used is refused at once.
 function train.steps(data, cfg, parts)
   parts = parts or {}
   for _, key in ipairs { 'steps', 'batch' } do
@@ -205,7 +206,8 @@ function train.log(values)
   for key, value in pairs(values) do current.values[key] = value end
 end
 
--- Looks at the run before it costs anything (dry.lua).
+-- Looks at the run before it costs anything: shows the first batch, padding and truncation, and the
+-- memory and time to expect from one small step(batch).
 function train.dry(data, cfg, tokenizer, step)
   require 'sembed.dry'(data, cfg, tokenizer, step)
 end

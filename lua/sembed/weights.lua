@@ -66,6 +66,8 @@ local function find_form(folder)
     table.concat(wanted, ', '))
 end
 
+-- Opens a folder, which is relative to the recipe: model.safetensors or pytorch_model.bin, whole or
+-- in parts; where there is neither, an error says what was looked for.
 function weights.open(folder)
   folder = require('sembed.run').path(folder)
   local form = find_form(folder)
@@ -80,14 +82,17 @@ function weights.open(folder)
   return self
 end
 
+-- true where there is a tensor of that name.
 function Weights:has(name) return self.of[name] ~= nil end
 
+-- A tensor by its name as f32; an error with the nearest name where there is none.
 function Weights:get(name)
   local file = self.of[name]
   if not file then fail.raise('%s: %s', self.path, fail.unknown('tensor', name, self.names)) end
   return (file:weight(name))
 end
 
+-- Lets go of the files; tensors made from them live on.
 function Weights:close()
   self.names, self.of = {}, {}
 end

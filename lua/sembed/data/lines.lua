@@ -10,6 +10,8 @@ local C = core.C
 local box = core.new 'se_lines *[1]'
 local text_box, size_box = core.new 'const char *[1]', core.new 'size_t[1]'
 
+-- path: relative to the recipe. A line is a string without its end, number counts from 1. A file
+-- that cannot be read is an error with its path.
 return function(path)
   core.check(C.se_lines_open(path == '-' and path or run.path(path), box))
   local handle, number = core.gc(box[0], C.se_lines_close), 0

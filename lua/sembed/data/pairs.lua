@@ -57,8 +57,10 @@ local function new(handle, options, subset, n)
   return self
 end
 
+-- How many pairs there are (of a part made by split: in it).
 function Pairs:count() return self.n end
 
+-- A column's number in the file, from 0, by its name; an error with the nearest name for another.
 function Pairs:column(name)
   local i = C.se_pairs_column(self.handle, name)
   if i < 0 then fail.raise('pairs: %s', fail.unknown('column', name, self.columns)) end
@@ -71,6 +73,7 @@ function Pairs:number(i)
   return self.subset and self.subset[i - 1] or i - 1
 end
 
+-- The text of pair i (from 1) in a column: talk:text('context', 1).
 function Pairs:text(column, i)
   local s = C.se_pairs_text(self.handle, self:column(column), self:number(i), size_box)
   return core.text(s, size_box[0])
@@ -152,10 +155,14 @@ function Pairs:state()
   return s
 end
 
+-- Goes on where `state`, as Pairs:state gave it, was taken: the next draw is the one that came
+-- then.
 function Pairs:restore(state)
   core.check(C.se_order_restore(order(self), state, #state))
 end
 
+-- options: the files (a list, or one path), tokenizer and length (tokens of a text at most; without
+-- a tokenizer there are texts only), columns (names of the two; else the file's own), seed (1).
 return function(options)
   if type(options) == 'string' then options = { options } end
   return new(load(options), options)

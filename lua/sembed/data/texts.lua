@@ -47,6 +47,7 @@ function Texts:read()
   return self.handle and tonumber(C.se_texts_read(self.handle)) or self.bytes
 end
 
+-- Bytes of all files as they lie on disk, 0 where that is not known.
 function Texts:size() return self.bytes end
 
 -- The place behind the last text: { file, line, offset } in plain numbers; and back, before the
@@ -58,11 +59,13 @@ function Texts:tell()
     offset = tonumber(place.offset) }
 end
 
+-- Goes on behind the place that Texts:tell gave, before the first text is read.
 function Texts:go(to)
   place.file, place.line, place.offset = to.file, to.line, to.offset
   core.check(C.se_texts_go(self.handle, place))
 end
 
+-- Lets go of the files; the end of the texts does so, too.
 function Texts:close()
   if self.handle then C.se_texts_close(core.gc(self.handle, nil)) end
   self.handle = nil

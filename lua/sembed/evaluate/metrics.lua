@@ -18,6 +18,7 @@ local function is_constant(x)
   return true
 end
 
+-- The mean of a list; nil where it is empty.
 function metrics.mean(x)
   local sum = 0
   for i = 1, #x do sum = sum + x[i] end
@@ -96,9 +97,10 @@ local function hits(found, k)
   return n
 end
 
--- Shares of the first k, and of all that is relevant. k counts whole where fewer were found.
+-- The share of relevant items among the first k found; k counts whole where fewer were found.
 function metrics.precision(found, k) return hits(found, k) / k end
 
+-- The share of all `relevant` items that the first k found hold; 0 where nothing is relevant.
 function metrics.recall(found, relevant, k)
   return relevant > 0 and hits(found, k) / relevant or 0
 end
@@ -126,8 +128,8 @@ end
 
 -- --- one right answer each ---
 
--- ranks: where the right answer stood, from 1. The share of those among the first k, and the mean
--- of 1 / rank; nil for an empty list.
+-- ranks: where the right answer stood, from 1. The share of those among the first k; nil for an
+-- empty list.
 function metrics.share_within(ranks, k)
   local n = 0
   for i = 1, #ranks do
@@ -136,6 +138,7 @@ function metrics.share_within(ranks, k)
   return #ranks > 0 and n / #ranks or nil
 end
 
+-- The mean of 1 / rank; nil for an empty list.
 function metrics.mean_reciprocal_rank(ranks)
   local sum = 0
   for i = 1, #ranks do sum = sum + 1 / ranks[i] end

@@ -135,6 +135,7 @@ function report.json(about, results)
   return json.encode(all, { indent = 2, order = { 'sembed', 'model' } }) .. '\n'
 end
 
+-- Writes report.json's text into a file, whole or not at all.
 function report.save(path, about, results)
   files.write(path, report.json(about, results))
 end

@@ -55,6 +55,7 @@ end
 
 -- --- prompts ---
 
+-- A prompt of the folder by its name; an error with the nearest name for another.
 local function named_prompt(self, name)
   local names = {}
   if self.prompts[name] then return self.prompts[name] end
@@ -65,6 +66,7 @@ end
 -- The names that sentence-transformers' encode_query and encode_document look for, in their order.
 local sides = { query = { 'query' }, document = { 'document', 'passage', 'corpus' } }
 
+-- The folder's prompt for a 'query' or a 'document', nil where it has none.
 local function own_prompt(self, side)
   for _, name in ipairs(sides[side] or {}) do
     if self.prompts[name] then return self.prompts[name] end
@@ -182,6 +184,8 @@ end
 
 -- --- saving ---
 
+-- Writes the model as a folder that sentence-transformers of every version reads; gives the names
+-- of its files. A new folder is there whole or not at all.
 local function save_folder(self, folder)
   fail.unless(type(folder) == 'string' and folder ~= '', 'save: a folder is wanted')
   return save.folder(self, folder)

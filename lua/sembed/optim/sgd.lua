@@ -20,6 +20,9 @@ local function sgd(params, options)
   return setmetatable(self, SGD)
 end
 
+-- One step. grads as se.grad gives them (a parameter without one is left as it is); options: rate,
+-- clip (limit of the global norm). Returns the norm before clipping. Where it is not finite the
+-- step changes nothing, and its eval fails.
 function SGD:update(grads, options)
   local which, list = clip.present('sgd', self.params, grads)
   local rate = clip.rate('sgd', options)
@@ -36,6 +39,7 @@ function SGD:update(grads, options)
   return norm
 end
 
+-- What a save holds: names and tensors, in order; empty without momentum.
 function SGD:state()
   local names, tensors = {}, {}
   for i, b in ipairs(self.b) do

@@ -62,6 +62,7 @@ local function open(path, mode)
   return file
 end
 
+-- Writes bytes to one of its files; a full disk is an error with the name.
 function Writer:put(file, text)
   must(self, file:write(text))
 end
