@@ -1,4 +1,6 @@
-/* Kernels that draw: dropout, dropout_grid, random_normal, random_uniform. See threefry.h. */
+/* Kernels that draw. See threefry.h. What decides between cases (random_truncated_normal,
+ * random_categorical) is computed in double by libm, so that no instruction set chooses otherwise.
+ */
 #include "kernels/threefry.h"
 #include "kernels/vmath.h"
 
@@ -96,5 +98,132 @@ SE_ROWS(random_normal)
             }
             memcpy(y + r * n + from, pair, (size_t)m * sizeof(real));
         }
+    }
+}
+
+/* --- draws of 64 bits: element i of row r has threefry(row key, (i, 0)) for its own --- */
+
+static inline uint64_t bits_of(se_words w)
+{
+    return (uint64_t)w.a << 32 | w.b;
+}
+
+/* A whole number from 0 up to n <= 2^32: the upper part of bits * n, whose 96 bits are added up in
+ * two steps. No number is more likely than another by more than n / 2^64. */
+static inline uint64_t below(se_words w, uint64_t n)
+{
+    return (w.a * n + (w.b * n >> 32)) >> 32;
+}
+
+/* p is one number or one for each element. */
+SE_ROWS(random_bernoulli)
+{
+    const real *p = SE_IN(1);
+    uint8_t *y = SE_OUT(0);
+    int64_t n = se_type_last(&t->out_type[0]), step = t->in_type[1].rank > 0;
+    se_words key = se_place_key(SE_IN(0), t->attr[1].i);
+    for (int64_t r = lo; r < hi; r++) {
+        se_words row = se_threefry(key, (uint32_t)r, 0);
+        for (int64_t i = 0; i < n; i++) {
+            double share = (double)p[(r * n + i) * step] * 0x1p64;
+            uint64_t bits = bits_of(se_threefry(row, (uint32_t)i, 0));
+            y[r * n + i] = share >= 0x1p64 || bits < (uint64_t)share;
+        }
+    }
+}
+
+SE_ROWS(random_integers)
+{
+    int32_t *y = SE_OUT(0);
+    int64_t n = se_type_last(&t->out_type[0]), low = t->attr[1].i;
+    uint64_t range = (uint64_t)(t->attr[2].i - low);
+    se_words key = se_place_key(SE_IN(0), t->attr[3].i);
+    for (int64_t r = lo; r < hi; r++) {
+        se_words row = se_threefry(key, (uint32_t)r, 0);
+        for (int64_t i = 0; i < n; i++)
+            y[r * n + i] = (int32_t)(low + (int64_t)below(se_threefry(row, (uint32_t)i, 0), range));
+    }
+}
+
+/* Try k of element i has the pair of normal numbers of threefry(row key, (i, k)); the first number
+ * within the bounds is taken. */
+static double normal_within(se_words row, uint32_t i, double low, double high)
+{
+    for (uint32_t k = 0;; k++) {
+        se_words w = se_threefry(row, i, k);
+        double radius = sqrt(-2 * log(((w.a >> 1) + 0.5) * 0x1p-31));
+        double angle = (w.b >> 8) * (0x1p-24 * 6.283185307179586477);
+        double first = radius * cos(angle), second = radius * sin(angle);
+        if (first >= low && first <= high)
+            return first;
+        if (second >= low && second <= high)
+            return second;
+    }
+}
+
+SE_ROWS(random_truncated_normal)
+{
+    real *y = SE_OUT(0), least = (real)t->attr[1].f, most = (real)t->attr[2].f;
+    int64_t n = se_type_last(&t->out_type[0]);
+    se_words key = se_place_key(SE_IN(0), t->attr[3].i);
+    for (int64_t r = lo; r < hi; r++) {
+        se_words row = se_threefry(key, (uint32_t)r, 0);
+        for (int64_t i = 0; i < n; i++) {
+            real v = (real)normal_within(row, (uint32_t)i, t->attr[1].f, t->attr[2].f);
+            y[r * n + i] = v < least ? least : (v > most ? most : v); /* v was rounded */
+        }
+    }
+}
+
+/* The first of c rising sums above share * the last. */
+static int32_t place_of(const double *sums, int64_t c, double share)
+{
+    int64_t low = 0, high = c - 1;
+    double target = share * sums[c - 1];
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (sums[middle] > target)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return (int32_t)low;
+}
+
+/* logits [.., c] -> [.., draws]: 53 bits choose a place in the sums of exp(logit - largest). */
+SE_ROWS(random_categorical_draws)
+{
+    const real *logits = SE_IN(1);
+    int32_t *y = SE_OUT(0);
+    double *sums = se_scratch(t);
+    int64_t c = se_type_last(&t->in_type[1]), draws = t->attr[0].i;
+    se_words key = se_place_key(SE_IN(0), t->attr[1].i);
+    for (int64_t r = lo; r < hi; r++) {
+        const real *x = logits + r * c;
+        real most = x[0];
+        for (int64_t i = 1; i < c; i++)
+            most = x[i] > most ? x[i] : most;
+        double sum = 0;
+        for (int64_t i = 0; i < c; i++)
+            sums[i] = sum += exp((double)x[i] - (double)most);
+        se_words row = se_threefry(key, (uint32_t)r, 0);
+        for (int64_t k = 0; k < draws; k++) {
+            uint64_t bits = bits_of(se_threefry(row, (uint32_t)k, 0)) >> 11;
+            y[r * draws + k] = place_of(sums, c, (double)bits * 0x1p-53);
+        }
+    }
+}
+
+/* R. Fisher and F. Yates, from the inside out: number i goes to a place that is drawn from the i +
+ * 1 there are, and what stood there goes to the end. */
+SE_ROWS(random_permutation)
+{
+    int32_t *y = SE_OUT(0);
+    (void)lo;
+    se_words row = se_threefry(se_place_key(SE_IN(0), t->attr[1].i), 0, 0);
+    for (int64_t i = 0; i < hi; i++) {
+        uint64_t j = below(se_threefry(row, (uint32_t)i, 0), (uint64_t)i + 1);
+        y[i] = y[j];
+        y[j] = (int32_t)i;
     }
 }

@@ -85,6 +85,7 @@ function config.use_engine(cfg)
   fail.unless(cfg.threads >= 0 and cfg.threads % 1 == 0, 'threads=%s: a count is wanted, 0 for all',
     tostring(cfg.threads))
   C.se_threads_set(cfg.threads)
+  run.seed = cfg.seed
   if cfg.profile and not run.profile then C.se_profile_start() end
   run.profile = cfg.profile
   if cfg.memory ~= '' then C.se_memory_limit(config.bytes(cfg.memory)) end

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import reference
+import threefry
 from reference import Input, make_case
 
 cases = []
@@ -546,6 +547,29 @@ case("unique", "se.unique(x)", unique, "x:f32[6]=1,0.5,1,-2,0.5,0.5!", exact=Tru
 case("unique", "se.unique(x)", unique, "x:i32[2x4]@0..3")
 case("unique", "se.unique(x)", unique, "x:f32[1]!", exact=True)
 case("unique", "se.unique(x)", unique, "x:i32[0]")
+
+# --- random numbers: the draws themselves, from threefry.py ---
+
+KEY, OTHER = "key:i32[3]=1,2,0", "key:i32[3]=-5,2147483647,-1"
+for dims in ("", "1", "2, 3", "0, 2", "3, 0", "2, 1, 2, 1, 3", "7, 131"):
+    sizes = [int(d) for d in dims.split(", ")] if dims else []
+    case("random_uniform", f"se.random.uniform(key, {{{dims}}}, 4)", lambda key: threefry.uniform(key, sizes, 4), KEY, exact=True)
+    # f32 rounds the angle, up to 2 pi, and the radius, up to 6.7 but rarely above 4
+    case("random_normal", f"se.random.normal(key, {{{dims}}}, 4)", lambda key: threefry.normal(key, sizes, 4), OTHER, size=7)
+    case("random_truncated_normal", f"se.random.truncated_normal(key, {{{dims}}})", lambda key: threefry.truncated(-2, 2)(key, sizes), OTHER)
+    case("random_integers", f"se.random.randint(key, {{{dims}}}, -3, 9)", lambda key: threefry.integers(-3, 9)(key, sizes), KEY)
+    case("random_bernoulli", f"se.random.bernoulli(key, {{{dims}}}, 0.25)", lambda key: threefry.bernoulli(key, torch.full(sizes, 0.25)), OTHER)
+case("random_truncated_normal", "se.random.truncated_normal(key, {5, 7}, 0.5, 1, 3)", lambda key: threefry.truncated(0.5, 1)(key, [5, 7], 3), KEY)
+case("random_integers", "se.random.randint(key, {5, 7}, -2^31, 2^31, 3)", lambda key: threefry.integers(-(2**31), 2**31)(key, [5, 7], 3), OTHER)
+case("random_bernoulli", "se.random.bernoulli(key, p, 3)", lambda key, p: threefry.bernoulli(key, p, 3), KEY, "p:f32[4x5]@0..1")
+case("random_bernoulli", "se.random.bernoulli(key, {2, 3}, p)", lambda key, p: threefry.bernoulli(key, p.expand(2, 3)), KEY, "p:f32[3]=0,0.5,1")
+for shape, draws in (("5", 7), ("1", 2), ("0x4", 2), ("3x4", 5), ("2x3x4", 1), ("9x131", 3)):
+    case("random_categorical", f"se.random.categorical(key, x, {draws}, 6)", lambda key, x: threefry.categorical(key, x, draws, 6), KEY, f"x:f32[{shape}]")
+case("random_categorical", "se.random.categorical(key, x)", lambda key, x: threefry.categorical(key, x, 1)[..., 0], OTHER, "x:f32[3x2x5]@-9..9")
+case("random_categorical", "se.random.categorical(key, x, 9)", lambda key, x: threefry.categorical(key, x, 9), OTHER, "x:f32[2x3]=-inf,0,-inf,1e5,-inf,99999")
+case("random_categorical", "se.random.categorical(key, x, 5)", lambda key, x: threefry.categorical(key, x, 5), OTHER, "x:bf16[3x7]")
+for n in (0, 1, 2, 9, 300):
+    case("random_permutation", f"se.random.permutation(key, {n}, 8)", lambda key: threefry.permutation(key, n, 8), OTHER)
 
 if __name__ == "__main__":
     here = pathlib.Path(__file__).parent.parent
