@@ -89,7 +89,8 @@ for _, name in ipairs { 'zeros', 'ones', 'full', 'eval', 'grad', 'assign', 'keep
   'vary' } do
   se[name] = tensor[name]
 end
-se.tensor, se.is_tensor, se.split = tensor.make, tensor.is, tensor.methods.split
+se.tensor, se.is_tensor = tensor.make, tensor.is
+se.split, se.unique = tensor.methods.split, tensor.methods.unique
 
 -- se.config { key = default, ... }
 function se.config(defaults) return require('sembed.config').read(defaults) end

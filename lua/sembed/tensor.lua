@@ -179,6 +179,10 @@ function methods.split(x, sizes, axis)
   return unpack(parts)
 end
 
+-- The different values of x from the smallest to the largest, how often each comes, and for each
+-- element of x the place of its value (from 0).
+function methods.unique(x) return require('sembed.unique')(x) end
+
 -- One line: type, shape and what made it, without computing anything.
 function methods.describe(t)
   local text = C.se_tensor_describe(t.c)

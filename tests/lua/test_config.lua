@@ -68,9 +68,10 @@ check.equal(s.attrs[1].default, nil, 'no default')
 check.equal(s.attrs[2].default, 1e-5, 'number')
 check.equal(s.attrs[4].default[2], -2, 'list')
 check.equal(s.attrs[5].default, false, 'false')
+local made_of_numbers = { iota = true, linspace = true, eye = true }
 for _, name in ipairs(se.op.names) do
   local spec = se.op.specs[name]
   check.ok(spec.doc ~= '', '%s: no help text', name)
-  check.ok(#se.op.signature_of(spec).tensors > 0 or name == 'iota', '%s: no tensors', name)
+  check.ok(#se.op.signature_of(spec).tensors > 0 or made_of_numbers[name], '%s: no tensors', name)
 end
 check.done()

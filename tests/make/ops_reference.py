@@ -259,10 +259,15 @@ for shape, axis in (("5", -1), ("1", 1), ("3x4", 1), ("2x3x4", -2), ("0x3", 2), 
         case("sort", f"x:sort({axis}{text})", lambda x: tuple(torch.sort(x, dim=at, descending=down, stable=True)), f"x:f32[{shape}]", exact=True, exact_grad=True)
     case("argsort", f"x:argsort({axis})", lambda x: torch.argsort(x, dim=at, stable=True), f"x:f32[{shape}]")
 case("cumsum", "x:cumsum()", lambda x: x.cumsum(-1), "x:i32[2x5]@-9..9")
+case("cumsum", "x:cumsum()", lambda x: x.cumsum(-1), "x:bool[2x9]")
+case("cumsum", "x:cumsum { axis = 1, reverse = true }", lambda x: x.flip(0).cumsum(0).flip(0), "x:f32[5x3]")
 case("cumsum", "x:cumsum()", lambda x: x.cumsum(-1), "x:bf16[2x5]", dtype="bf16", size=lambda x: x.abs().sum() * 2.0**-8 / reference.EPS / 4 * reference.EPS)
 case("sort", "x:sort()", lambda x: tuple(torch.sort(x, stable=True)), "x:i32[2x9]@-3..3")
 case("sort", "x:sort { descending = true }", lambda x: tuple(torch.sort(x, stable=True, descending=True)), "x:i32[2x9]@-3..3")
 case("sort", "x:sort()", lambda x: tuple(torch.sort(x, stable=True)), "x:f32[2x4]=1,nan,-inf,inf,2,0,-0,2!", exact=True)
+case("sort", "x:sort()", lambda x: tuple(torch.sort(x, stable=True)), "x:bool[2x9]")
+case("sort", "x:sort { descending = true }", lambda x: tuple(torch.sort(x, stable=True, descending=True)), "x:f32[2x4]=1,nan,-inf,inf,2,0,-0,2!", exact=True)
+case("sort", "x:sort(2, true)", lambda x: tuple(torch.sort(x, stable=True, descending=True)), "x:i32[2x200]@-70000..70000")
 case("sort", "x:sort()", lambda x: tuple(torch.sort(x, stable=True)), "x:bf16[2x9]@-3..3", exact=True, dtype="bf16")
 case("argsort", "x:argsort { descending = true, axis = 1 }", lambda x: torch.argsort(x, dim=0, descending=True, stable=True), "x:f32[7x3]")
 case("argsort", "x:argsort()", lambda x: torch.argsort(x, stable=True), "x:i32[9]@-3..3")
@@ -547,6 +552,10 @@ case("unique", "se.unique(x)", unique, "x:f32[6]=1,0.5,1,-2,0.5,0.5!", exact=Tru
 case("unique", "se.unique(x)", unique, "x:i32[2x4]@0..3")
 case("unique", "se.unique(x)", unique, "x:f32[1]!", exact=True)
 case("unique", "se.unique(x)", unique, "x:i32[0]")
+case("unique", "x:unique()", unique, "x:bool[7]")
+case("unique", "se.unique(x)", unique, "x:bf16[40]@-1..1", exact=True, dtype="bf16")
+case("unique", "se.unique(x)", unique, "x:i32[90]=5")
+case("unique", "se.unique(x)", unique, "x:f32[4]=nan,1,nan,inf!", exact=True)
 
 # --- random numbers: the draws themselves, from threefry.py ---
 
@@ -573,7 +582,7 @@ for n in (0, 1, 2, 9, 300):
 
 if __name__ == "__main__":
     here = pathlib.Path(__file__).parent.parent
-    there = set((here.parent / "core/ops/all.def").read_text().split()) | {"einsum", "split"}
+    there = set((here.parent / "core/ops/all.def").read_text().split()) | {"einsum", "split", "unique"}
     missing = {c["op"] for c in cases} - there
     if missing:
         print("left out, for there is no such op:", *sorted(missing))
