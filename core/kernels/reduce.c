@@ -101,6 +101,68 @@ static void sum_columns_real(double *acc, const void *px, int64_t step, int64_t 
 SUM_INT(int32_t)
 SUM_INT(uint8_t)
 
+/* --- products, in double: f32 would run over or under --- */
+
+static double join_prod(double a, double b)
+{
+    return a * b;
+}
+
+/* Wraps around as i32 does; every number it meets is one. */
+static double join_prod_whole(double a, double b)
+{
+    return (double)(int32_t)((uint32_t)(int32_t)a * (uint32_t)(int32_t)b);
+}
+
+static double prod_row_real(const void *px, int64_t n)
+{
+    const real *x = px;
+    double lane[LANES];
+    int64_t i = 0;
+    for (int k = 0; k < LANES; k++)
+        lane[k] = 1;
+    for (; i + LANES <= n; i += LANES)
+#pragma omp simd
+        for (int k = 0; k < LANES; k++)
+            lane[k] *= (double)x[i + k];
+    double tail = 1;
+    for (; i < n; i++)
+        tail *= (double)x[i];
+    for (int w = LANES / 2; w > 0; w /= 2)
+        for (int k = 0; k < w; k++)
+            lane[k] *= lane[k + w];
+    return lane[0] * tail;
+}
+
+static void prod_columns_real(double *acc, const void *px, int64_t step, int64_t rows, int64_t n)
+{
+    const real *x = px;
+    for (int64_t r = 0; r < rows; r++)
+#pragma omp simd
+        for (int64_t j = 0; j < n; j++)
+            acc[j] *= (double)x[r * step + j];
+}
+
+#define PROD_WHOLE(T)                                                                              \
+    static double prod_row_##T(const void *px, int64_t n)                                          \
+    {                                                                                              \
+        const T *x = px;                                                                           \
+        uint32_t total = 1;                                                                        \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            total *= (uint32_t)x[i];                                                               \
+        return (double)(int32_t)total;                                                             \
+    }                                                                                              \
+    static void prod_columns_##T(double *acc, const void *px, int64_t step, int64_t rows,          \
+                                 int64_t n)                                                        \
+    {                                                                                              \
+        const T *x = px;                                                                           \
+        for (int64_t r = 0; r < rows; r++)                                                         \
+            for (int64_t j = 0; j < n; j++)                                                        \
+                acc[j] = join_prod_whole(acc[j], (double)x[r * step + j]);                         \
+    }
+PROD_WHOLE(int32_t)
+PROD_WHOLE(uint8_t)
+
 /* --- largest and smallest; a nan stays --- */
 
 #define EXTREME(name, T, BETTER)                                                                   \
@@ -360,6 +422,10 @@ static void reduce(const se_task *t, const fold *f)
     {                                                                                              \
         0, sum_row_##T, sum_columns_##T, join_sum, sizeof(T)                                       \
     }
+#define PROD(T, join)                                                                              \
+    {                                                                                              \
+        1, prod_row_##T, prod_columns_##T, join, sizeof(T)                                         \
+    }
 #define MAX(T, least)                                                                              \
     {                                                                                              \
         least, max_row_##T, max_columns_##T, join_max, sizeof(T)                                   \
@@ -371,8 +437,32 @@ static void reduce(const se_task *t, const fold *f)
 #define INF (1.0 / 0.0)
 
 REDUCTION(sum, SUM(real), SUM(int32_t), SUM(uint8_t))
+REDUCTION(prod, PROD(real, join_prod), PROD(int32_t, join_prod_whole),
+          PROD(uint8_t, join_prod_whole))
 REDUCTION(max, MAX(real, -INF), MAX(int32_t, INT32_MIN), MAX(uint8_t, 0))
 REDUCTION(min, MIN(real, INF), MIN(int32_t, INT32_MAX), MIN(uint8_t, 1))
+
+/* x[n, m] -> for each element the product of the others in its row. */
+SE_ROWS(prod_others)
+{
+    const real *x = SE_IN(0);
+    real *o = SE_OUT(0);
+    int64_t m = se_type_last(&t->out_type[0]);
+    for (int64_t r = lo; r < hi; r++) {
+        double all = 1; /* but the zeros */
+        int64_t zeros = 0;
+        for (int64_t i = r * m; i < (r + 1) * m; i++) {
+            zeros += x[i] == 0;
+            all *= x[i] == 0 ? 1 : (double)x[i];
+        }
+        for (int64_t i = r * m; i < (r + 1) * m; i++) {
+            if (x[i] == 0)
+                o[i] = zeros == 1 ? (real)all : 0;
+            else
+                o[i] = zeros == 0 ? (real)(all / (double)x[i]) : 0;
+        }
+    }
+}
 
 /* --- argmax, argmin: the first of equals; a nan beats everything --- */
 
@@ -411,12 +501,21 @@ REDUCTION(min, MIN(real, INF), MIN(int32_t, INT32_MAX), MIN(uint8_t, 1))
 #define argmin_row_best_real min_row_real
 #define argmax_row_best_int32_t max_row_int32_t
 #define argmin_row_best_int32_t min_row_int32_t
+#define argmax_row_best_uint8_t max_row_uint8_t
+#define argmin_row_best_uint8_t min_row_uint8_t
 ARG(argmax, real, >)
 ARG(argmin, real, <)
 ARG(argmax, int32_t, >)
 ARG(argmin, int32_t, <)
+ARG(argmax, uint8_t, >)
+ARG(argmin, uint8_t, <)
 
 /* x is seen as [outer, rows, inner]; inner = 1 goes row by row. */
+#define ARG_STRIP(name, T)                                                                         \
+    if (inner == 1)                                                                                \
+        *to = name##_row_##T((const T *)SE_IN(0) + first, rows);                                   \
+    else                                                                                           \
+        name##_columns_##T((const T *)SE_IN(0) + first, rows, inner, n, to)
 #define ARG_KERNEL(name)                                                                           \
     SE_ROWS(name)                                                                                  \
     {                                                                                              \
@@ -426,7 +525,6 @@ ARG(argmin, int32_t, <)
         for (int i = 0; i < x->rank; i++)                                                          \
             *(i < axis ? &outer : &inner) *= i == axis ? 1 : x->dim[i];                            \
         int64_t strips = (inner + SE_REDUCE_STRIP - 1) / SE_REDUCE_STRIP;                          \
-        bool is_int = x->dtype == SE_I32;                                                          \
         int32_t *o = SE_OUT(0);                                                                    \
         (void)lo;                                                                                  \
         (void)hi;                                                                                  \
@@ -438,15 +536,13 @@ ARG(argmin, int32_t, <)
             int64_t n = inner - from < SE_REDUCE_STRIP ? inner - from : SE_REDUCE_STRIP;           \
             int64_t first = at * rows * inner + from;                                              \
             int32_t *to = o + at * inner + from;                                                   \
-            const real *f = SE_IN(0);                                                              \
-            const int32_t *k = SE_IN(0);                                                           \
-            if (inner == 1)                                                                        \
-                *to = is_int ? name##_row_int32_t(k + first, rows)                                 \
-                             : name##_row_real(f + first, rows);                                   \
-            else if (is_int)                                                                       \
-                name##_columns_int32_t(k + first, rows, inner, n, to);                             \
-            else                                                                                   \
-                name##_columns_real(f + first, rows, inner, n, to);                                \
+            if (x->dtype == SE_I32) {                                                              \
+                ARG_STRIP(name, int32_t);                                                          \
+            } else if (x->dtype == SE_BOOL) {                                                      \
+                ARG_STRIP(name, uint8_t);                                                          \
+            } else {                                                                               \
+                ARG_STRIP(name, real);                                                             \
+            }                                                                                      \
         }                                                                                          \
     }
 ARG_KERNEL(argmax)

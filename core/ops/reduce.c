@@ -1,21 +1,22 @@
-/* Reductions over axes: sums, extremes, their places. The order of additions is fixed by the
- * reduced lengths alone (core/kernels/reduce.c). */
-#include "op.h"
-
+/* Reductions over axes: sums, products, extremes, their places. The order of additions is fixed by
+ * the reduced lengths alone (core/kernels/reduce.c). */
 #include "kernels/reduce.h"
+#include "ops/compose.h"
+#include "ops/reduce.h"
 
 SE_KERNEL_DECLARE(sum);
+SE_KERNEL_DECLARE(prod);
+SE_KERNEL_DECLARE(prod_others);
 SE_KERNEL_DECLARE(max);
 SE_KERNEL_DECLARE(min);
 SE_KERNEL_DECLARE(argmax);
 SE_KERNEL_DECLARE(argmin);
 
-SE_OP_EXTERN(sum);
-SE_OP_EXTERN(broadcast_to);
-SE_OP_EXTERN(equal);
-SE_OP_EXTERN(where);
-SE_OP_EXTERN(div);
 SE_OP_EXTERN(cast);
+SE_OP_EXTERN(equal);
+SE_OP_EXTERN(pad);
+SE_OP_EXTERN(prod_others);
+SE_OP_EXTERN(where);
 
 /* --- shape rules --- */
 
@@ -37,7 +38,7 @@ static se_status axes_of(const se_shape *s, uint32_t *mask)
     return SE_OK;
 }
 
-static se_status reduced_shape(const se_shape *s, se_dtype dtype, bool need_elements)
+se_status se_reduced_shape(const se_shape *s, se_dtype dtype, bool need_elements)
 {
     char text[SE_TYPE_TEXT];
     uint32_t mask = 0;
@@ -61,33 +62,30 @@ static se_status reduced_shape(const se_shape *s, se_dtype dtype, bool need_elem
 
 static se_status sum_shape(const se_shape *s)
 {
-    return reduced_shape(s, s->in[0].dtype == SE_BOOL ? SE_I32 : (se_dtype)s->in[0].dtype, false);
+    return se_reduced_shape(s, s->in[0].dtype == SE_BOOL ? SE_I32 : (se_dtype)s->in[0].dtype,
+                            false);
 }
 
 static se_status mean_shape(const se_shape *s)
 {
-    return reduced_shape(s, SE_F32, false);
+    return se_reduced_shape(s, SE_F32, false);
 }
 
 static se_status extreme_shape(const se_shape *s)
 {
-    if (s->in[0].dtype == SE_BOOL)
-        return SE_SHAPE_FAIL(s, "x is bool: use `any` or `all`, or cast it first");
-    return reduced_shape(s, (se_dtype)s->in[0].dtype, true);
+    return se_reduced_shape(s, (se_dtype)s->in[0].dtype, true);
 }
 
 static se_status bool_shape(const se_shape *s)
 {
     se_status status = se_shape_want(s, 0, SE_BOOL, -1);
-    return status ? status : reduced_shape(s, SE_BOOL, false);
+    return status ? status : se_reduced_shape(s, SE_BOOL, false);
 }
 
 static se_status arg_shape(const se_shape *s)
 {
     char text[SE_TYPE_TEXT];
     int axis = 0;
-    if (s->in[0].dtype == SE_BOOL)
-        return SE_SHAPE_FAIL(s, "x is bool: cast it first");
     se_status status = se_axis(s, s->attr[0].i, s->in[0].rank, &axis);
     if (status)
         return status;
@@ -106,22 +104,28 @@ static se_status arg_shape(const se_shape *s)
 
 /* --- rules --- */
 
-/* The type of x with reduced axes of size 1. */
-static se_type kept_type(const se_rule *g)
+static bool reduced_axis(const se_rule *g, int i)
+{
+    const se_attr *axes = &g->attr[0];
+    int rank = se_ref_type(g->x[0])->rank;
+    bool found = axes->n == 0;
+    for (int k = 0; k < axes->n; k++)
+        found |= (axes->list[k] < 0 ? axes->list[k] + rank : axes->list[k]) == i;
+    return found;
+}
+
+se_type se_kept_type(const se_rule *g)
 {
     se_type t = *se_ref_type(g->x[0]);
-    const se_attr *axes = &g->attr[0];
-    for (int i = 0; i < t.rank && !axes->n; i++)
-        t.dim[i] = 1;
-    for (int i = 0; i < axes->n; i++)
-        t.dim[axes->list[i] < 0 ? axes->list[i] + t.rank : axes->list[i]] = 1;
+    for (int i = 0; i < t.rank; i++)
+        t.dim[i] = reduced_axis(g, i) ? 1 : t.dim[i];
     return t;
 }
 
 /* r (an output of the reduction, or its gradient) with the reduced axes put back, of size 1. */
 static se_ref put_back(se_build *b, const se_rule *g, se_ref r)
 {
-    se_type t = kept_type(g);
+    se_type t = se_kept_type(g);
     return se_reshape_to(b, r, t.rank, t.dim);
 }
 
@@ -143,20 +147,46 @@ static void extreme_grad(se_build *b, const se_rule *g)
     g->dx[0] = OP3(b, where, chosen, share, se_number(b, 0));
 }
 
-static void mean_expand(se_build *b, const se_rule *g)
+/* Over the reduced axes, joined to one last axis: prod_others, and back. */
+static void prod_grad(se_build *b, const se_rule *g)
 {
-    se_type kept = kept_type(g);
+    const se_type *x = se_ref_type(g->x[0]);
+    se_type kept = se_kept_type(g);
+    int64_t order[SE_MAX_RANK], back[SE_MAX_RANK], moved[SE_MAX_RANK], flat[2] = {1, 1};
+    int n = 0;
+    for (int reduced = 0; reduced < 2; reduced++)
+        for (int i = 0; i < x->rank; i++)
+            if (reduced_axis(g, i) == reduced) {
+                order[n] = i;
+                back[i] = n;
+                moved[n++] = x->dim[i];
+                flat[reduced] *= x->dim[i];
+            }
+    se_ref lines = se_reshape_to(b, se_permute(b, g->x[0], n, order), 2, flat);
+    se_ref others = se_reshape_to(b, OP1(b, prod_others, lines), n, moved);
+    others = se_permute(b, others, n, back);
+    g->dx[0] = OP2(b, mul, others, se_reshape_to(b, g->dy[0], kept.rank, kept.dim));
+}
+
+double se_reduced_count(const se_rule *g)
+{
     const se_type *x = se_ref_type(g->x[0]);
     double count = 1;
     for (int i = 0; x && i < x->rank; i++)
-        count *= kept.dim[i] == 1 ? (double)x->dim[i] : 1.0;
+        count *= reduced_axis(g, i) ? (double)x->dim[i] : 1.0;
+    return count;
+}
+
+static void mean_expand(se_build *b, const se_rule *g)
+{
+    const se_type *x = se_ref_type(g->x[0]);
     se_ref numbers = g->x[0]; /* a sum of i32 wraps around, a mean does not */
     if (x && x->dtype == SE_I32)
         numbers = OP(b, cast, ATTRS(SE_INT(SE_F32)), numbers);
     se_ref total = OP(b, sum, g->attr, numbers);
     if (x && x->dtype == SE_BOOL)
         total = OP(b, cast, ATTRS(SE_INT(SE_F32)), total);
-    g->y[0] = OP2(b, div, total, se_number(b, count));
+    g->y[0] = OP2(b, div, total, se_number(b, se_reduced_count(g)));
 }
 
 /* --- definitions --- */
@@ -187,24 +217,36 @@ static int64_t reduce_scratch(const se_task *t)
                                 .scratch = reduce_scratch,                                         \
                                 .sample = SAMPLE,                                                  \
                                 __VA_ARGS__}
-#define AXES_SAMPLE(T)                                                                             \
-    "x:" T "[3x4]; x:" T "[3x4] axes={-1}; x:" T "[3x4] axes={0} keep=true; x:" T                  \
-    "[2x3x4] axes={0,2}; x:" T "[2x3x4x5] axes={1,3}; x:" T "[]; x:" T "[1x5x1] axes={0}; x:" T    \
-    "[2x3x4x5] axes={0,2} keep=true; x:" T "[301x167] axes={1}; x:" T "[1301x67] axes={0}; x:" T   \
-    "[200001]; x:" T "[2x100001] axes={1}; x:" T "[3x1100x20] axes={1}"
+#define AXES_SAMPLE_OF(T, RANGE)                                                                   \
+    "x:" T "[3x4]" RANGE "; x:" T "[3x4]" RANGE " axes={-1}; x:" T "[3x4]" RANGE                   \
+    " axes={0} keep=true; x:" T "[2x3x4]" RANGE " axes={0,2}; x:" T "[2x3x4x5]" RANGE              \
+    " axes={1,3}; x:" T "[]" RANGE "; x:" T "[1x5x1]" RANGE " axes={0}; x:" T "[2x3x4x5]" RANGE    \
+    " axes={0,2} keep=true; x:" T "[301x167]" RANGE " axes={1}; x:" T "[1301x67]" RANGE            \
+    " axes={0}; x:" T "[200001]" RANGE "; x:" T "[2x100001]" RANGE " axes={1}; x:" T               \
+    "[3x1100x20]" RANGE " axes={1}"
+#define AXES_SAMPLE(T) AXES_SAMPLE_OF(T, "")
 
 REDUCTION(sum, sum, "sum over axes (all of them when none is named); of bool: how many are true",
           sum_shape,
           AXES_SAMPLE("f32") "; " AXES_SAMPLE("i32") "; x:bool[301x167] axes={0}; x:bool[9]; "
                                                      "x:f32[0x3] axes={0}; x:f32[3x0]",
           .grad = sum_grad);
+REDUCTION(prod, prod, "product over axes (all of them when none is named); i32 wraps around",
+          sum_shape,
+          AXES_SAMPLE_OF("f32", "@0.5..1.5") "; x:f32[3x3]=1,2,3,0,2,5,0,3,0 axes={1}; "
+                                             "x:f32[2x3x4] axes={1} keep=true; x:i32[3x4]@-4..5 "
+                                             "axes={0}; x:i32[90]=3; x:i32[2x70x3]=-5 axes={1}; "
+                                             "x:bool[3x4] axes={1}; x:bool[301x167] axes={0}; "
+                                             "x:f32[0x3] axes={0}; x:f32[3x0]",
+          .grad = prod_grad);
 REDUCTION(max, max, "the largest element over axes; equal ones share the gradient evenly",
           extreme_shape,
           AXES_SAMPLE("f32") "; x:f32[2x3]=1,1,0,2,2,2 axes={1} -grad; x:i32[3x4]@-9..9 axes={0}; "
-                             "x:f32[0x3] axes={1}",
+                             "x:f32[0x3] axes={1}; x:bool[3x4] axes={1}",
           .grad = extreme_grad);
 REDUCTION(min, min, "the smallest element over axes; equal ones share the gradient evenly",
-          extreme_shape, AXES_SAMPLE("f32") "; x:i32[3x4]@-9..9 axes={0}", .grad = extreme_grad);
+          extreme_shape, AXES_SAMPLE("f32") "; x:i32[3x4]@-9..9 axes={0}; x:bool[3x4] axes={1}",
+          .grad = extreme_grad);
 REDUCTION(all, min, "true where every element over the axes is true", bool_shape,
           "x:bool[3x4] axes={1}; x:bool[3x4]; x:bool[301x167] axes={0}; x:bool[0x2] axes={0}");
 REDUCTION(any, max, "true where an element over the axes is true", bool_shape,
@@ -229,7 +271,58 @@ const se_op se_op_mean = {
         .shape = arg_shape,                                                                        \
         .cpu = SE_KERNEL(NAME),                                                                    \
         .sample = "x:f32[3x4]; x:f32[3x4] axis=0; x:i32[2x30x4] axis=1; x:f32[301x167]; "          \
-                  "x:i32[7]=3,1,3,1,0,3,0; x:f32[40x3x1100] axis=1; x:f32[4]=1,nan,2,nan",         \
+                  "x:i32[7]=3,1,3,1,0,3,0; x:f32[40x3x1100] axis=1; x:f32[4]=1,nan,2,nan; "        \
+                  "x:bool[3x70]; x:bool[5x3] axis=0",                                              \
     }
 ARG(argmax, "place (from 0) of the largest element along an axis, the first of equals");
 ARG(argmin, "place (from 0) of the smallest element along an axis, the first of equals");
+
+/* --- the gradient of prod --- */
+
+static se_status prod_others_shape(const se_shape *s)
+{
+    se_status status = se_shape_want(s, 0, SE_F32, 2);
+    return status ? status : se_shape_like_first(s);
+}
+
+/* x[n, m] moved by `by` places along the last axis, with ones where nothing comes in. */
+static se_ref moved_by(se_build *b, se_ref x, int64_t by)
+{
+    int64_t m = se_ref_type(x)->dim[1], size = by < 0 ? -by : by;
+    se_attr axis = SE_INT(1), before = {.n = 2}, after = {.n = 2};
+    before.list[1] = by > 0 ? size : 0;
+    after.list[1] = by < 0 ? size : 0;
+    se_ref rest =
+        OP(b, slice,
+           ATTRS(axis, SE_INT(by < 0 ? size : 0), SE_INT(by < 0 ? m : m - size), SE_INT(1)), x);
+    return OP(b, pad, ATTRS(before, after, SE_NUM(1)), rest);
+}
+
+/* The products of all on one side of each, by doubling: no division, so that zeros do no harm, and
+ * second derivatives are right at them, too. */
+static void prod_others_expand(se_build *b, const se_rule *g)
+{
+    int64_t m = se_ref_type(g->x[0])->dim[1];
+    se_ref side[2];
+    for (int k = 0; k < 2; k++) {
+        int64_t to = k ? -1 : 1;
+        side[k] = m ? moved_by(b, g->x[0], to) : g->x[0];
+        for (int64_t by = 1; by < m && se_ref_ok(side[k]); by *= 2)
+            side[k] = OP2(b, mul, side[k], moved_by(b, side[k], to * by));
+    }
+    g->y[0] = OP2(b, mul, side[0], side[1]);
+}
+
+const se_op se_op_prod_others = {
+    .name = "prod_others",
+    .args = "x",
+    .doc = "for each element the product of all others in its row: the gradient of prod",
+    .shape = prod_others_shape,
+    .cpu_rows = SE_KERNEL(prod_others),
+    .split = SE_BY_LAST,
+    .expand = prod_others_expand,
+    .rowwise = true,
+    .internal = true,
+    .sample = "x:f32[2x3]; x:f32[3x3]=1,2,3,0,2,5,0,3,0; x:f32[5x1]; x:f32[3x0]; x:f32[0x3]; "
+              "x:f32[4x9]; x:f32[301x167]@0.8..1.2",
+};

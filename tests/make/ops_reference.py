@@ -2,6 +2,7 @@
 Writes tests/data/ops/cases.json. See reference.py for the notation; the calls are Lua, axes count from 1."""
 import math
 import pathlib
+import zlib
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ inf, nan = math.inf, math.nan
 
 
 def case(op, call, ref, *inputs, **how):
-    n = len(cases) * 8
+    n = zlib.crc32(op.encode()) % 10**6 + sum(c["op"] == op for c in cases) * 8  # of the op's own cases alone
     cases.append(make_case(op, call, ref, [Input(text, n + k) for k, text in enumerate(inputs)], **how))
 
 
@@ -240,6 +241,27 @@ case("std", "x:std(2)", lambda x: x.std(1), "x:f32[2x40]@999..1001")
 case("var", "x:var(-1, true, 0)", lambda x: x.var(-1, correction=0, keepdim=True), "x:f32[3x1]")
 for p, text in ((1, "1"), (2, "2"), (3, "3"), (0.5, "0.5"), (inf, "math.huge"), (inf, "1e308")):
     case("norm", f"x:norm {{ axes = 2, p = {text} }}", lambda x: torch.linalg.vector_norm(x, ord=p, dim=1), "x:f32[3x5]@0.25..2")
+# Where there is no slope, or many: PyTorch's choice is 0, and equal shares of the largest.
+case("std", "x:std(2)", lambda x: x.std(1), "x:f32[2x4]=2,2,2,2,1,2,3,5")
+case("std", "x:std { axes = 2, correction = 0 }", lambda x: x.std(1, correction=0), "x:f32[3x1]")
+for p, text in ((1, "1"), (2, "2"), (3, "3"), (1.5, "1.5"), (0.5, "0.5"), (inf, "math.huge"), (-inf, "-math.huge"), (0, "0")):
+    case("norm", f"x:norm {{ axes = 2, p = {text} }}", lambda x: torch.linalg.vector_norm(x, ord=p, dim=1), "x:f32[3x4]=0,0,0,0,0,-2,2,1,-3,0,0,0")
+case("norm", "x:norm { axes = 2, p = -1 }", lambda x: torch.linalg.vector_norm(x, ord=-1, dim=1), "x:f32[2x4]@0.25..2")
+case("norm", "x:norm { axes = 2, p = -1 }", lambda x: torch.linalg.vector_norm(x, ord=-1, dim=1), "x:f32[1x3]=1,0,2!", exact=True)
+for name in ("var", "std", "norm"):
+    case(name, f"x:{name}(1)", lambda x, f=REDUCE[name][0]: f(x.double(), (0,), False), "x:i32[4x3]@-9..9")
+case("norm", "x:norm()", lambda x: x.double().norm(), "x:bool[5]")
+case("prod", "x:prod()", lambda x: x.prod(), "x:f32[2x3]=1,2,3,-1,0,5")
+case("prod", "x:prod()", lambda x: x.prod(), "x:f32[2x3]=1,2,0,-1,0,5")
+case("prod", "x:prod(1)", lambda x: x.prod(0), "x:bool[5x3]")
+case("prod", "x:prod()", lambda x: x.to(torch.int32).prod(dtype=torch.int32), "x:i32[40]=3")
+case("prod", "x:prod()", lambda x: x.prod(), "x:f32[6]=1e30,1e30,1e30,1e-30,1e-30,1e-30!")
+for name, f in (("max", torch.amax), ("min", torch.amin)):
+    case(name, f"x:{name}(2)", lambda x: f(x, 1), "x:bool[9x3]")
+    case(name, f"x:{name}()", lambda x: f(x), "x:bool[9]")
+for name, f in (("argmax", torch.argmax), ("argmin", torch.argmin)):
+    for axis in (1, 2):
+        case(name, f"x:{name}({axis})", lambda x: f(x.long(), dim=axis - 1), "x:bool[9x3]")
 case("norm", "x:norm { p = 1 }", lambda x: x.abs().sum(), "x:f32[3x4]")
 case("norm", "x:norm(1, true)", lambda x: torch.linalg.vector_norm(x, dim=0, keepdim=True), "x:f32[3x4]")
 for shape, text in (("2x3", "axes = 2"), ("2x3x2", "axes = {1, -1}, keep = true"), ("5", ""), ("", ""), ("0x2", "axes = 1"), ("37x53", "axes = 1")):
@@ -396,7 +418,9 @@ ROWS = {"softmax": lambda x: x.softmax(-1), "log_softmax": lambda x: x.log_softm
 for name, ref in ROWS.items():
     sizes = {"log_softmax": (80, 1), "logsumexp": (0, 80)}.get(name, (0, 1))  # x - lse, exp(x - lse), sums of dy y
     for shape in LAST:
-        case(name, f"x:{name}()", ref, f"x:{shape}", size=4 if name == "log_softmax" else 0, grad_size=1)
+        # the gradient of normalize is a difference of terms of the size of 1 / |x|
+        grad_size = (lambda x: 1 / x.norm(dim=-1)) if name == "normalize" else 1
+        case(name, f"x:{name}()", ref, f"x:{shape}", size=4 if name == "log_softmax" else 0, grad_size=grad_size)
     case(name, f"x:{name}()", ref, "x:f32[3x5]@-80..80", size=sizes[0], grad_size=sizes[1])
     case(name, f"x:{name}()", ref, "x:bf16[3x5]", dtype="bf16")
 case("softmax", "x:softmax()", lambda x: x.softmax(-1), "x:f32[2x4]=0,-inf,1,-inf,5,5,5,5!")

@@ -159,9 +159,9 @@ def make_case(op, call, ref, inputs, exact=False, size=0.0, grad_size=None, dtyp
     """The case as it is stored. `size`: a number, or a function of the inputs (see above)."""
     out, grads = evaluate(ref, inputs)
     runs = [] if exact and exact_grad else [evaluate(ref, inputs, EPS) for _ in range(12)]
-    if callable(size):
-        size = max(size(*[i.tensor() for i in inputs]).abs().reshape(-1).tolist(), default=0.0)
     grad_size = size if grad_size is None else grad_size
+    size, grad_size = [max(s(*[i.tensor() for i in inputs]).abs().reshape(-1).tolist(), default=0.0)
+                       if callable(s) else s for s in (size, grad_size)]
     case = {"op": op, "call": call, "in": [i.stored() for i in inputs], "out": []}
     for n, y in enumerate(out):
         name = dtype_of(y, dtype)
