@@ -13,13 +13,19 @@ local function look(path)
   return info
 end
 
--- What lies at a path: anything at all, a folder, a plain file. None of them is ever an error.
+-- true where something lies at a path, whatever it is.
 function files.exists(path) return look(path).exists end
+
+-- true where a folder lies at a path.
 function files.is_folder(path) return look(path).is_dir end
+
+-- true where a plain file lies at a path.
 function files.is_file(path) return look(path).is_file end
 
--- Bytes of a file, and when it was last changed (seconds since 1970); 0 where there is none.
+-- The bytes of a file; 0 where there is none.
 function files.size(path) return tonumber(look(path).size) end
+
+-- When a file was last changed, in seconds since 1970; 0 where there is none.
 function files.time(path) return tonumber(look(path).mtime) end
 
 local function take(pointer, bytes)
@@ -34,12 +40,12 @@ function files.read(path)
   return take(text_box[0], size_box[0])
 end
 
--- All of the file or nothing of it, whenever the machine stops.
+-- Writes a string as a file: all of it or nothing, whenever the machine stops.
 function files.write(path, text)
   core.check(C.se_file_write(path, text, #text))
 end
 
--- One line more; `sync` waits until it is on the disk.
+-- Writes `line` at a file's end; with `sync` it waits until that is on the disk.
 function files.append(path, line, sync)
   core.check(C.se_file_append(path, line, #line, sync or false))
 end

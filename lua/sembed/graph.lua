@@ -32,7 +32,8 @@ function graph.eval(...)
   core.watch_memory()
 end
 
--- From here on `target` means `value`.
+-- From here on the tensor `target` means `value`: a number or a tensor of its type and shape. What
+-- was built of it before keeps the old value; it happens when something is computed.
 function graph.assign(target, value)
   if type(value) == 'number' then value = make.full(target:shape(), value, target:dtype()) end
   fail.unless(core.is_tensor(target) and core.is_tensor(value), 'assign: two tensors are wanted')
@@ -40,8 +41,9 @@ function graph.assign(target, value)
   core.check(C.se_assign(target.c, value.c, file, line or 0))
 end
 
--- grads[i] = d loss / d params[i]; nil where no path leads from there to the loss; grads.n =
--- #params.
+-- The gradients of a loss (one number) with respect to a list of tensors: grads[i] = d loss / d
+-- params[i], nil where no path leads from there to the loss, grads.n = #params. Of one tensor
+-- alone, its gradient alone. They are nodes of the graph: nothing is computed yet.
 function graph.grad(loss, params)
   handle_of('grad', loss)
   local single = core.is_tensor(params)

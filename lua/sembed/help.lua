@@ -5,6 +5,7 @@
 --   help.find(name, env)     the same, or nil and the message where there is no such name
 
 local fail = require 'sembed.fail'
+local index = require 'sembed.help.index'
 
 local help = {}
 
@@ -46,14 +47,6 @@ local function words(text)
   return list
 end
 
--- The first sentence on one line, within `room` letters.
-local function brief(doc, room)
-  local text = doc:gsub('\n%s*\n.*$', ''):gsub('%s+', ' ')
-  text = (text:match '^(.-%.) ' or text):gsub('[.:]$', '')
-  if #text > room then text = text:sub(1, room - 3):gsub('%s%S*$', '') .. '...' end
-  return text
-end
-
 -- One line an entry: what to type, and its first sentence. A page's is its title.
 local function listing(entries)
   local lines, wide = {}, 0
@@ -63,7 +56,7 @@ local function listing(entries)
     local doc = e.kind == 'page' and 'a page: ' .. e.doc:match '^# ([^\n]*)' or e.doc
     if e.kind == 'recipe' then doc = 'a recipe: ' .. doc end
     local head = ('  %-' .. wide .. 's  '):format(e.path)
-    lines[#lines + 1] = head .. brief(doc, math.max(WIDE - #head, 30))
+    lines[#lines + 1] = head .. index.brief(doc, math.max(WIDE - #head, 30))
   end
   return table.concat(lines, '\n')
 end
@@ -168,26 +161,49 @@ local function describe(name, value)
     and entry.doc or ('a function of %s:%d'):format(info.short_src, info.linedefined))
 end
 
-local function lists(name, index)
+-- The text of a name that stands for a whole list; nil for others.
+local function lists(name)
   local list = { ops = index.groups, recipes = index.recipes, pages = index.pages,
     manual = index.pages, modules = function() return index.library()[1].parts end }
   if not list[name] then return nil end
   local entries, lines = list[name](), {}
   if name ~= 'ops' then return listing(entries) end
   for _, group in ipairs(entries) do
-    lines[#lines + 1] = ('%s: %s\n%s'):format(group.name, brief(group.doc, 70),
+    lines[#lines + 1] = ('%s: %s\n%s'):format(group.name, index.brief(group.doc, 70),
       wrap(names_of(group.parts), '    '))
   end
   return table.concat(lines, '\n')
 end
 
+-- What there is to ask for, for `sembed help`.
+function help.topics()
+    local lines = { 'sembed help NAME, or ? NAME at the prompt: one of these, a method, '
+    .. 'or any word' }
+  local function list(title, entries)
+    local names = {}
+    for i, e in ipairs(entries) do names[i] = e.path end
+    lines[#lines + 1] = ('\n%s\n%s'):format(title, wrap(names, '  '))
+  end
+  list('Pages', index.pages())
+  list('Recipes, run by sembed NAME', index.recipes())
+  list('Modules', index.library())
+  lines[#lines + 1] = '\nOps\n' .. lists 'ops'
+  return table.concat(lines, '\n')
+end
+
+-- The whole manual as Markdown: files in a folder, which is made; without one, as one text.
+function help.manual(folder)
+  local markdown = require 'sembed.help.markdown'
+  if not folder then return markdown.text() end
+  return ('%d files in %s; index.md is the first'):format(markdown.write(folder), folder)
+end
+
 -- The text for a name, or nil and a message that has the nearest names.
 function help.find(name, env)
   if name == '' then return GENERAL end
-  local index = require 'sembed.help.index'
-  name = name:gsub('%s*%(.*$', ''):gsub('%.lua$', ''):gsub('^recipes/', '')
+    name = name:gsub('%s*%(.*$', ''):gsub('%.lua$', ''):gsub('^recipes/', '')
   local page = name:match '^(.*)%.md$'
-  local listed = lists(name, index)
+  local listed = lists(name)
   if listed then return listed end
   local all = index.all()
   local found = matches(page or name, all)

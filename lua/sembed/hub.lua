@@ -107,7 +107,7 @@ local function split(file)
   return file:match '^(%d+_%w+/)([^/]+)$'
 end
 
--- all: files of the hub. Gives those that a model needs, in the order of `all`.
+-- Of a list of files of the hub, `all`, those that a model needs, in the order of `all`.
 function hub.needed(all)
   local chosen, list = {}, {}
   for _, file in ipairs(all) do

@@ -92,7 +92,10 @@ end
 se.tensor, se.is_tensor = tensor.make, tensor.is
 se.split, se.unique = tensor.methods.split, tensor.methods.unique
 
--- se.config { key = default, ... }
+-- A recipe's options, which the shell may set as key=value: local cfg, given = se.config { batch =
+-- 256, out = 'runs' }. The default's type is the key's type; an unknown key is refused with the
+-- nearest name. presets = { NAME = { batch = 64 } } are chosen by preset=NAME. given[key] is true
+-- for what came from the shell.
 function se.config(defaults) return require('sembed.config').read(defaults) end
 
 -- Bytes of tensors now live, and the most there have been; the limit is memory=SIZE.
@@ -119,9 +122,13 @@ function se.profile()
   return lines
 end
 
--- Seconds of a clock that only goes forward; threads and instruction set in use.
+-- Seconds of a clock that only goes forward, from some moment in the past.
 function se.seconds() return tonumber(core.C.se_seconds()) end
+
+-- How many threads compute.
 function se.threads() return core.C.se_threads() end
+
+-- The instruction set in use: 'portable', 'avx2' or 'avx512'.
 function se.isa() return core.text(core.C.se_isa_used()) end
 
 -- GFLOP/s of f32 products (m x k) (k x n) with all threads: the best within `seconds`.

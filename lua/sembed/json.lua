@@ -56,13 +56,13 @@ local function take(root)
   return value
 end
 
--- `source` names the text in messages.
+-- JSON text -> Lua; `source` names it in messages. What is no JSON is an error with its place.
 function json.parse(text, source)
   core.check(C.se_json_parse(text, #text, source or 'JSON', box))
   return take(box[0])
 end
 
--- The same of `bytes` bytes at a C pointer, without an error: nil and the message.
+-- JSON of `bytes` bytes at a C pointer -> Lua, or nil and the message.
 function json.try(pointer, bytes, source)
   if C.se_json_parse(pointer, bytes, source, box) ~= C.SE_OK then
     return nil, core.text(C.se_message())
@@ -76,7 +76,8 @@ local function kind_of(value)
   return getmetatable(value) == Array and 'a list' or 'an object'
 end
 
--- The value of a file; `kind`, where it is given, is what it has to be: 'an object' or 'a list'.
+-- The JSON of a file -> Lua; `kind`, where it is given, is what it has to be: 'an object' or 'a
+-- list'.
 function json.load(path, kind)
   core.check(C.se_json_load(path, box))
   local value = take(box[0])
@@ -134,7 +135,8 @@ end
 
 local text_box = core.new 'char *[1]'
 
--- Keys in `order` come first, the others in byte order. options: indent (spaces), order.
+-- Lua -> JSON text. options: indent (spaces; none: one line), order (a list of keys that come
+-- first; the others follow in byte order).
 function json.encode(value, options)
   options = options or {}
   local root = core.gc(from_lua(value, options.order), C.se_json_free)

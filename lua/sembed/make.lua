@@ -82,7 +82,8 @@ local function as_number(v)
   return fail.raise('tensor: numbers are wanted: %s came', fail.kind(v))
 end
 
--- se.tensor({{1, 2}, {3, 4}}): f32 unless a dtype is named (bool for booleans).
+-- A tensor of numbers in nested lists: se.tensor {{1, 2}, {3, 4}}, se.tensor(1.5), se.tensor({1,
+-- 2}, 'i32'). f32 unless a dtype is named, bool of booleans; of a tensor: as that dtype.
 function make.make(value, dtype)
   if core.is_tensor(value) then return dtype and value:cast(dtype) or value end
   dtype = dtype or (type(first_leaf(value)) == 'boolean' and 'bool' or 'f32')

@@ -70,7 +70,7 @@ end
 
 local Linear = class(function(self, x) return (f.linear(x, self.weight, self.bias)) end)
 
--- weight [out, in], bias [out]
+-- weight [out, in], bias [out]: x times the transposed weight, plus bias.
 function nn.linear(weight, bias)
   return layer(Linear, { weight = weight, bias = bias }, 'weight', 'bias')
 end
@@ -79,7 +79,8 @@ local Embedding = class(function(self, ids)
   return (f.embedding(self.weight, ids, { padding = self.padding }))
 end)
 
--- weight [how many, size]; ids count from 0; the row `padding`, if any, gets no gradient.
+-- Rows of a table by their numbers: weight [how many, size]; ids count from 0; the row `padding`,
+-- if any, gets no gradient.
 function nn.embedding(weight, padding)
   return layer(Embedding, { weight = weight, padding = padding or -1 }, 'weight')
 end
@@ -99,7 +100,7 @@ end
 -- The approximation that BERT's first code used.
 local function gelu_tanh(x) return (f.gelu(x, { approximate = true })) end
 
--- By the names that config.json files have (hidden_act).
+-- Activations by the names that config.json files have (hidden_act).
 nn.activations = {
   gelu = f.gelu, relu = f.relu, gelu_new = gelu_tanh, gelu_pytorch_tanh = gelu_tanh,
   silu = f.silu, swish = f.silu, tanh = f.tanh,
@@ -125,16 +126,18 @@ local Dropout = class(function(self, x, text)
   return (f.dropout(x, text.key, text.who, text.starts, options))
 end)
 
--- layer(x, text): acts if and only if the packed text carries a key, as the texts of
--- se.train.steps do. layer(x, key) takes a key where there is no text.
+-- Dropout of a share `rate`; place: nn.places. layer(x, text) acts if and only if the packed text
+-- carries a key, as the texts of se.train.steps do. layer(x, key) takes a key where there is no
+-- text.
 function nn.dropout(rate, place)
   return setmetatable({ rate = rate, place = place, params = nn.params() }, Dropout)
 end
 
 -- --- fresh weights ---
 
--- fresh('normal', dims), fresh('ones', dims), fresh('zeros', dims): each call draws other numbers,
--- numbered in the order of the calls, so the same seed gives the same model.
+-- A maker of fresh weights, whose normal ones have the deviation `spread`: fresh('normal', dims),
+-- fresh('ones', dims), fresh('zeros', dims): each call draws other numbers, numbered in the order
+-- of the calls, so the same seed gives the same model.
 function nn.fresh(seed, spread)
   local place, key = 0, random.key(seed)
   return function(kind, dims)

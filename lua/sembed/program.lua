@@ -16,7 +16,7 @@ usage: sembed [-i] FILE|NAME [word|key=value]...
   word        reaches the recipe in order
   -i          stay at the prompt afterwards
   -e CODE     run CODE
-  --help, --version; sembed NAME --help tells of a recipe
+  --help, --version; sembed NAME --help tells of a recipe, sembed help of everything else
 Without arguments: a prompt. SEMBED_LUA=DIR takes the Lua library from DIR; SEMBED_TRACE=1 shows
 where an error came from.
 ]]

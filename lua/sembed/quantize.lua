@@ -146,7 +146,7 @@ function Ranges:add(x)
   self.rows = self.rows + n
 end
 
--- As two rows of f32, least and largest, the bytes of a raw or .npy file; and back.
+-- Two rows of f32, least and largest: the bytes behind the head of a .npy file.
 function Ranges:bytes()
   return core.text(self.least, 4 * self.dims) .. core.text(self.largest, 4 * self.dims)
 end

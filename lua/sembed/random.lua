@@ -26,8 +26,8 @@ local function whole(what, name, value)
   return value
 end
 
--- i32[3]: (seed, step, stream). The step of a training run counts from 1; 0 is before it. Without
--- a seed: the next running key.
+-- A key, i32[3]: (seed, step, stream). The step of a training run counts from 1; 0 is before it.
+-- Without a seed: the next running key.
 function random.key(seed, step, stream)
   if seed == nil then
     drawn = drawn + 1

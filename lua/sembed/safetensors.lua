@@ -40,10 +40,11 @@ local function read(self, call, name)
   return t
 end
 
--- A leaf over the mapped file.
+-- A tensor by its name: a leaf over the mapped file; an error with the nearest name where there is
+-- none.
 function File:get(name) return (read(self, C.se_safetensors_tensor, name)) end
 
--- The same as f32, whatever kind of real numbers the file holds.
+-- The tensor as f32, whatever kind of real numbers the file holds.
 function File:weight(name) return (read(self, C.se_safetensors_weight, name)) end
 
 -- The text that the file's metadata has for a key; nil where it has none.
@@ -62,7 +63,8 @@ end
 local strings = core.typeof 'const char *[?]'
 local handles = core.typeof 'se_tensor *[?]'
 
--- names and tensors: two lists; metadata: texts by key. (jit.off: see ffi.lua.)
+-- Writes tensors in a given order: names and tensors are two lists; metadata: texts by key.
+-- (jit.off: see ffi.lua.)
 function safetensors.save(path, names, tensors, metadata)
   local n, keys = #names, {}
   for key in pairs(metadata or {}) do keys[#keys + 1] = key end
@@ -77,7 +79,7 @@ jit.off(safetensors.save)
 
 safetensors.read = safetensors.load
 
--- tensors by name; metadata, if any: texts by key.
+-- Writes tensors by name, whole or not at all; metadata, if any: texts by key.
 function safetensors.write(path, tensors, metadata)
   if type(tensors) ~= 'table' then
     fail.raise('safetensors.write: { name = tensor, ... } is wanted: %s came', type(tensors))

@@ -12,8 +12,10 @@ local shard = {
 -- The rows of all shards; the gradient goes back to the shard that each row came from.
 function shard.gather(x) return (f.shard_gather(x)) end
 
--- Sum, mean over shards.
+-- The sum of x over all shards.
 function shard.sum(x) return (f.shard_sum(x)) end
+
+-- The mean of x over all shards.
 function shard.mean(x) return (f.shard_mean(x)) end
 
 -- This shard's number, from 0, as a tensor: one script may stand for all shards.

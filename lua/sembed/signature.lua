@@ -47,10 +47,12 @@ local function show(v)
   return tostring(v)
 end
 
--- An axis counts from 0 in the op table and from 1 in Lua; -1 is the last in both. Ops made in Lua
--- (define.lua) count from 1 from the start: parsed.from_one.
-local function default_of(parsed, attr)
+-- An attribute's default as text, nil where it must be given. An axis counts from 0 in the op table
+-- and from 1 in Lua; -1 is the last in both. Ops made in Lua (define.lua) count from 1 from the
+-- start: parsed.from_one.
+function signature.default(parsed, attr)
   local v = attr.default
+  if v == nil then return nil end
   if parsed.from_one or attr.kind ~= 'axis' or v < 0 then return show(v) end
   return show(v + 1)
 end
@@ -64,7 +66,7 @@ function signature.call(name, parsed)
   end
   for _, a in ipairs(parsed.attrs) do
     parts[#parts + 1] = a.default == nil and a.name .. ':' .. a.kind
-      or ('%s = %s'):format(a.name, default_of(parsed, a))
+      or ('%s = %s'):format(a.name, signature.default(parsed, a))
   end
   return ('%s(%s)'):format(name, table.concat(parts, ', '))
 end

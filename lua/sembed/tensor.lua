@@ -125,7 +125,7 @@ end
 -- The last two axes swapped: transpose.
 function methods.t(x) return (x:transpose()) end
 
--- x:f32(), x:bf16(), x:i32(), x:bool(): x as another dtype.
+-- x as another dtype: x:f32(), x:bf16(), x:i32(), x:bool(). Rounding is that of cast.
 function methods.f32(x) return (op.functions.cast(x, 'f32')) end
 function methods.bf16(x) return (op.functions.cast(x, 'bf16')) end
 function methods.i32(x) return (op.functions.cast(x, 'i32')) end

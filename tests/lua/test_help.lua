@@ -4,6 +4,7 @@ local check = require 'check'
 local docs = require 'sembed.help.docs'
 local index = require 'sembed.help.index'
 local scan = require 'sembed.help.scan'
+local reach = require 'reach'
 
 local function has(name, ...)
   local text = se.help(name)
@@ -100,20 +101,11 @@ for _, entry in ipairs(index.all()) do
   named[entry.path] = true
 end
 
-local reached, seen = 0, {}
-local function reach(path, value)
-  if seen[value] then return end
-  seen[value], reached = true, reached + 1
+local reached = 0
+reach(function(path)
+  reached = reached + 1
   check.ok(named[path], '%s is not in the index', path)
-  if type(value) ~= 'table' then return end
-  local loaders = getmetatable(value) and getmetatable(value).loaders or {}
-  for key in pairs(loaders) do reach(path .. '.' .. key, value[key]) end
-  for key, member in pairs(value) do
-    if type(key) == 'string' and type(member) == 'function' and key:sub(1, 2) ~= '__'
-      and path ~= 'se.session' then reach(path .. '.' .. key, member) end
-  end
-end
-reach('se', se)
+end)
 check.ok(reached > 200, 'functions and modules: %d', reached)
 for _, name in ipairs { 'time', 'who', 'show', 'profile', 'reload' } do
   check.ok(named[name], 'the prompt has %s', name)

@@ -93,7 +93,7 @@ local function pack(self, column, which, n)
   end)
 end
 
--- Packs the column's texts of a list of pairs.
+-- The column's texts of a list of pairs (from 1) as one packed text.
 function Pairs:pack(column, list)
   local which = int64s(math.max(#list, 1))
   for i, k in ipairs(list) do which[i - 1] = self:number(k) end
@@ -147,7 +147,7 @@ end
 -- The step of the last batch is complete.
 function Pairs:done() C.se_order_done(order(self)) end
 
--- The position after the last completed step, as text, and back.
+-- The position after the last completed step, as text: for Pairs:restore.
 function Pairs:state()
   core.check(C.se_order_state(order(self), text_box))
   local s = core.text(text_box[0])

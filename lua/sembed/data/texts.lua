@@ -42,7 +42,7 @@ function Texts:where()
     tonumber(C.se_texts_line(self.handle)))
 end
 
--- Bytes read of all files as they lie on disk, and their size, 0 where that is not known.
+-- Bytes read so far of all files as they lie on disk.
 function Texts:read()
   return self.handle and tonumber(C.se_texts_read(self.handle)) or self.bytes
 end
@@ -50,8 +50,7 @@ end
 -- Bytes of all files as they lie on disk, 0 where that is not known.
 function Texts:size() return self.bytes end
 
--- The place behind the last text: { file, line, offset } in plain numbers; and back, before the
--- first text is read.
+-- The place behind the last text, for Texts:go: { file, line, offset } in plain numbers.
 function Texts:tell()
   if not self.handle then return self.place end
   C.se_texts_tell(self.handle, place)

@@ -144,7 +144,8 @@ local function read(task, source, options)
   task:flush(true)
 end
 
--- options: columns, limit (the first N pairs), block, whole, similarity, and those of coder.lua.
+-- How well the first text of each pair finds its second among the others': options: columns, limit
+-- (the first N pairs), block, whole, similarity, and those of coder.lua.
 function pairs_of.evaluate(model, path, options)
   options = options or {}
   local source, block = records.source(path), options.block or 100

@@ -21,6 +21,14 @@ local function sorted_keys(t)
   return keys
 end
 
+-- The first sentence of a doc on one line, within `room` letters.
+function index.brief(doc, room)
+  local text = doc:gsub('\n%s*\n.*$', ''):gsub('%s+', ' ')
+  text = (text:match '^(.-%.) ' or text):gsub('[.:]$', '')
+  if #text > room then text = text:sub(1, room - 3):gsub('%s%S*$', '') .. '...' end
+  return text
+end
+
 local function last_part(path) return path:match '([%w_]+)$' end
 
 local function add(list, kind, path, args, doc)

@@ -25,7 +25,7 @@ local function finish(total, scores, own, rows)
   return shard.sum(total) / rows, { accuracy = shard.sum(right) / rows }
 end
 
--- (CE(S) + CE(S^T)) / 2
+-- Each text of either side looks for its partner: (CE(S) + CE(S^T)) / 2. cfg: scale.
 function in_batch.symmetric(cfg)
   local scale = options(cfg)
   return function(a, b)
@@ -37,7 +37,8 @@ function in_batch.symmetric(cfg)
   end
 end
 
--- CE(S) alone; further arguments are hard negatives, each (my rows, dims): S = a [b; n1; n2...]^T.
+-- Each text of the first side looks for its partner: CE(S) alone. cfg: scale. Further arguments are
+-- hard negatives, each (my rows, dims): S = a [b; n1; n2...]^T.
 function in_batch.one_way(cfg)
   local scale = options(cfg)
   return function(a, b, ...)

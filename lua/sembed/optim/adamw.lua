@@ -11,7 +11,8 @@ local f = op.functions
 local AdamW = {}
 AdamW.__index = AdamW
 
--- options: beta1, beta2, eps, decay, torch (true for torch's form)
+-- options: beta1 (0.9), beta2 (0.999), eps (1e-6; 1e-8 in torch's form), decay (0), torch (true for
+-- torch's form).
 local function adamw(params, options)
   options = options or {}
   local self = {

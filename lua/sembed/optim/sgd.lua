@@ -8,7 +8,7 @@ local f = op.functions
 local SGD = {}
 SGD.__index = SGD
 
--- options: momentum (0), decay (0)
+-- options: momentum (0), decay (0).
 local function sgd(params, options)
   options = options or {}
   local self = {
