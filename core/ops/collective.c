@@ -17,6 +17,9 @@ static se_status gather_shape(const se_shape *s)
     const se_type *x = &s->in[0];
     if (x->rank == 0)
         return SE_SHAPE_FAIL(s, "x has no rows: a scalar came");
+    if (x->varying && x->rows > x->dim[0])
+        return SE_SHAPE_FAIL(s, "x has %lld rows of %lld over all shards: this is the only shard",
+                             (long long)x->dim[0], (long long)x->rows);
     s->out[0] = se_type_make(x->dtype, x->rank, x->dim);
     if (x->varying && x->rows)
         s->out[0].dim[0] = x->rows;
