@@ -1,5 +1,6 @@
 #include "node.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,12 @@ se_node *se_node_leaf(const se_type *type, se_buf *buf)
     return n;
 }
 
+/* As cast does it: cut towards 0, 0 for NaN, the nearest i32 for what is too large. */
+static int32_t whole_of(double v)
+{
+    return isnan(v) ? 0 : v <= INT32_MIN ? INT32_MIN : v >= INT32_MAX ? INT32_MAX : (int32_t)v;
+}
+
 se_node *se_node_number(double value, se_dtype dtype)
 {
     se_node *n = node_new(NULL, 0, 1, 0);
@@ -98,7 +105,7 @@ se_node *se_node_number(double value, se_dtype dtype)
     n->type[0] = se_type_scalar(dtype);
     n->is_number = n->ran = true;
     if (dtype == SE_I32)
-        n->number.i = (int32_t)value;
+        n->number.i = whole_of(value);
     else if (se_real_is_f64())
         n->number.d = value;
     else
@@ -175,7 +182,7 @@ static se_dtype common_dtype(int n, const se_ref *in)
         se_dtype d = x->type[in[i].out].dtype;
         if (x->is_number && d == SE_F32) {
             double v = se_real_is_f64() ? x->number.d : x->number.f;
-            fraction |= v < -2147483648.0 || v > 2147483647.0 || v != (double)(int64_t)v;
+            fraction |= v != (double)whole_of(v); /* NaN and what is no i32, too */
             continue;
         }
         if (rank[d] > best) {
@@ -275,14 +282,15 @@ static void set_varying(const se_op *op, int n_in, const se_type *in, int n_out,
         out[0].rows = in[op->texts - 1].rows;
 }
 
-/* Sizes that only an op could make: broadcasting a few numbers over huge axes. */
+/* Sizes that only an op could make: broadcasting a few numbers over huge axes, or an empty tensor
+ * of huge axes. After this the product of any of the sizes is an int64_t. */
 static se_status check_sizes(const se_op *op, int n_out, const se_type *out)
 {
     char text[SE_TYPE_TEXT];
     for (int i = 0; i < n_out; i++) {
         double bytes = (double)se_dtype_size(out[i].dtype);
         for (int k = 0; k < out[i].rank; k++)
-            bytes *= (double)out[i].dim[k];
+            bytes *= out[i].dim[k] ? (double)out[i].dim[k] : 1.0;
         if (bytes > 1e15)
             return se_fail(SE_ERR_MEMORY, "%s: the result would be %s: %.3g bytes", op->name,
                            se_type_print(&out[i], text), bytes);

@@ -278,10 +278,11 @@ SE_ROWS(pad_slice)
 {
     const se_type *x = &t->in_type[0], *y = &t->out_type[0];
     int axis = axis_of(t, x->rank);
-    int64_t outer, from, to, size = (int64_t)size_of(x), step = t->attr[3].i;
+    int64_t outer, from, to, size = (int64_t)size_of(x), own = x->dim[axis];
+    int64_t step = own > 1 ? t->attr[3].i : 1, start = own ? t->attr[1].i : 0;
     around(x, axis, &outer, &from);
     around(y, axis, &outer, &to);
-    int64_t inner = y->dim[axis] ? to / y->dim[axis] * size : 0, before = t->attr[1].i * inner;
+    int64_t inner = y->dim[axis] ? to / y->dim[axis] * size : 0, before = start * inner;
     int64_t bytes = from * size, all = to * size;
     char *o = SE_OUT(0);
     const char *p = SE_IN(0);
@@ -292,7 +293,7 @@ SE_ROWS(pad_slice)
         char *row = o + r * all;
         if (step != 1 || !bytes) {
             memset(row, 0, (size_t)all);
-            spread(x->dim[axis], inner, row + before, inner * step, p + r * bytes);
+            spread(own, inner, row + before, inner * step, p + r * bytes);
             continue;
         }
         memset(row, 0, (size_t)before);

@@ -336,11 +336,11 @@ static void pad_slice_grad(se_build *b, const se_rule *g)
 {
     const se_type *x = se_ref_type(g->x[0]);
     int64_t own = x->dim[from_end(g->attr[0].i, x->rank)], start = g->attr[1].i;
-    int64_t step = g->attr[3].i, last = start + (own - 1) * step;
+    int64_t step = own > 1 ? g->attr[3].i : 1, last = start + (own - 1) * step;
     int64_t stop = own == 0 ? start : step > 0 ? last + 1 : last - 1;
     if (stop < 0)
         stop = -1 - g->attr[2].i; /* before the first, not the last */
-    g->dx[0] = OP(b, slice, ATTRS(g->attr[0], g->attr[1], SE_INT(stop), g->attr[3]), g->dy[0]);
+    g->dx[0] = OP(b, slice, ATTRS(g->attr[0], g->attr[1], SE_INT(stop), SE_INT(step)), g->dy[0]);
 }
 
 const se_op se_op_pad_slice = {

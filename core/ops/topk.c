@@ -104,11 +104,11 @@ static se_status nearest_shape(const se_shape *s)
         return SE_SHAPE_FAIL(s, "values and places are %s and %s: a row for each query is wanted",
                              se_type_print(v, a), se_type_print(p, c));
     if (from < 0 || count < 0 || from > corpus->dim[0] - count)
-        return SE_SHAPE_FAIL(s, "rows %lld to %lld of the corpus: it is %s", (long long)from,
-                             (long long)from + count, se_type_print(corpus, c));
+        return SE_SHAPE_FAIL(s, "%lld rows from row %lld of the corpus: it is %s", (long long)count,
+                             (long long)from, se_type_print(corpus, c));
     if (name < 0 || name > INT32_MAX - count)
-        return SE_SHAPE_FAIL(s, "row %lld: at most 2147483647 rows can be searched",
-                             (long long)name + count);
+        return SE_SHAPE_FAIL(s, "%lld rows from row %lld on: at most 2147483647 can be searched",
+                             (long long)count, (long long)name);
     s->out[0] = *v;
     s->out[1] = *p;
     return SE_OK;
