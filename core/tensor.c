@@ -197,9 +197,9 @@ static se_status check_shape(int32_t dtype, int32_t rank, const int64_t *dim)
         if (dim[i] < 0)
             return se_fail(SE_ERR_ARG, "tensor: a size is negative: axis %d is %lld", i + 1,
                            (long long)dim[i]);
-        bytes *= (double)dim[i];
+        bytes *= dim[i] ? (double)dim[i] : 1.0; /* the product of any of the sizes is an int64_t */
     }
-    if (bytes > 4e18)
+    if (bytes > 1e15)
         return se_fail(SE_ERR_MEMORY, "out of memory: a tensor of %.3g bytes", bytes);
     return SE_OK;
 }
@@ -264,8 +264,26 @@ se_status se_tensor_vary(se_tensor *t, int64_t rows)
         return s;
     if (t->ref.node->op)
         return se_fail(SE_ERR_ARG, "tensor: only a leaf can be marked as varying");
+    if (rows < 0 || rows > (int64_t)1 << 48)
+        return se_fail(SE_ERR_ARG, "tensor: it cannot be a part of %lld rows", (long long)rows);
     t->ref.node->type[0].varying = true;
     t->ref.node->type[0].rows = rows;
+    return SE_OK;
+}
+
+/* What shape rules take for granted about attributes, each by its kind. */
+static se_status check_attrs(const se_op *op, const se_attr *attr)
+{
+    const se_signature *s = se_op_signature(op);
+    for (int i = 0; i < s->n_attrs && attr; i++) {
+        int kind = s->attr[i].kind;
+        if (kind == SE_KIND_BOOL && (uint64_t)attr[i].i > 1)
+            return se_shape_fail(op, "%s: %lld came, 0 or 1 is wanted", s->attr[i].name,
+                                 (long long)attr[i].i);
+        if ((kind == SE_KIND_AXES || kind == SE_KIND_INTS) && (uint32_t)attr[i].n > SE_MAX_RANK)
+            return se_shape_fail(op, "%s: %d numbers came, at most %d are possible",
+                                 s->attr[i].name, attr[i].n, SE_MAX_RANK);
+    }
     return SE_OK;
 }
 
@@ -288,7 +306,9 @@ se_status se_call(const se_op *op, int32_t n_in, se_tensor *const *in, const se_
             return se_fail_prefix(s, "%s: ", op->name);
         x[i] = in[i]->ref;
     }
-    se_status s = se_node_apply(op, n_in, x, attr, se_intern(file), line, y);
+    se_status s = check_attrs(op, attr);
+    if (!s)
+        s = se_node_apply(op, n_in, x, attr, se_intern(file), line, y);
     if (s)
         return s;
     for (int i = 0; i < n_out; i++)
