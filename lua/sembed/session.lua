@@ -1,4 +1,5 @@
--- What a person calls at the prompt beside the ops: time, who, show, profile, reload.
+-- What a person calls at the prompt beside the ops: time, who, show, profile, reload, and the
+-- pictures plot, hist, heat.
 
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
@@ -98,9 +99,19 @@ function session.who() return (require('sembed.session.who').of(_G)()) end
 -- cannot be loaded leaves the old one.
 function session.reload(name) return require('sembed.session.reload')(name) end
 
+-- plot(y): y (a list of numbers, or a tensor with one axis) as a line; plot { loss = a, eval = b }
+-- draws several, plot(y, 'loss.svg') into a file. ? se.plot tells of x, log and points.
+function session.plot(...) return require('sembed.plot').plot(...) end
+
+-- hist(x): how many of x's numbers lie where; hist(x, 'x.svg'). ? se.hist
+function session.hist(...) return require('sembed.plot').hist(...) end
+
+-- heat(m): a matrix as shaded cells; heat(m, 'm.svg'). ? se.heat
+function session.heat(...) return require('sembed.plot').heat(...) end
+
 -- The functions for a session whose names are in env.
 function session.open(env)
-  for _, name in ipairs { 'time', 'profile', 'show', 'reload' } do
+  for _, name in ipairs { 'time', 'profile', 'show', 'reload', 'plot', 'hist', 'heat' } do
     rawset(env, name, session[name])
   end
   rawset(env, 'who', require('sembed.session.who').of(env))
