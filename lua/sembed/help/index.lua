@@ -133,7 +133,8 @@ function walk(list, path, value, seen)
   if type(value) == 'function' then
     local e = docs.of(value)
     entry.args = e and e.args or '(...)'
-    if e and e.doc ~= '' then entry.doc = entry.doc .. '\n\n' .. e.doc end
+    local head = entry.doc == '' and '' or entry.doc .. '\n\n'
+    if e then entry.doc = head .. e.doc end
   else
     local meta = getmetatable(value)
     local loaders = meta and type(meta) == 'table' and rawget(meta, 'loaders') or {}
