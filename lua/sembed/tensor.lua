@@ -248,6 +248,22 @@ local function rows_at(x, key)
   return (op.functions.take(x, make.make(ids, 'i32')))
 end
 
+-- Lua's < and <= give one boolean, whatever a metamethod returns: not what is meant.
+local function no_order(less, greater)
+  return function()
+    fail.raise('tensor: < and > give one boolean in Lua: elements are compared by se.%s(a, b) and '
+      .. 'se.%s(a, b)', less, greater)
+  end
+end
+
+-- for i, row in ipairs(x): the rows without their axis.
+local function rows_of(x)
+  local n = methods.size(x, 1)
+  return function(_, i)
+    if i < n then return i + 1, (methods.row(x, i + 1)) end
+  end, x, 0
+end
+
 local f = op.functions
 core.metatype {
   __index = function(t, key)
@@ -266,6 +282,8 @@ core.metatype {
   __mod = f.mod,
   __unm = function(a) return (f.neg(a)) end, -- Lua gives the operand twice
   __eq = function(a, b) return core.is_tensor(a) and core.is_tensor(b) and a.c == b.c end,
+  __lt = no_order('less', 'greater'), __le = no_order('less_equal', 'greater_equal'),
+  __ipairs = rows_of,
   __len = function(t) return methods.size(t, 1) end,
   __tostring = function(t) return require('sembed.show').tensor(t) end,
 }

@@ -31,6 +31,11 @@ check.fails(function() a:item() end, 'item', '6 elements')
 check.fails(function() se.keep(7) end, 'keep: a tensor is wanted: number came')
 check.fails(function() se.grad(a, { {} }) end, 'grad: a tensor is wanted: table came')
 check.equal(#a, 2, 'rows')
+check.fails(function() return a < b end, 'se.less(a, b)')
+check.fails(function() return a >= 2 end, 'se.greater_equal(a, b)')
+local sums = {}
+for i, row in ipairs(se.tensor { { 1, 2 }, { 3, 4 } }) do sums[i] = row:sum():item() end
+check.equal(table.concat(sums, ' '), '3 7', 'rows in a loop')
 
 -- Inside model code the recipe's line is named, not the library's.
 local model = se.model.mpnet(check.data 'tiny-mpnet')
