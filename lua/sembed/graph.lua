@@ -41,9 +41,9 @@ function graph.assign(target, value)
   core.check(C.se_assign(target.c, value.c, file, line or 0))
 end
 
--- The gradients of a loss (one number) with respect to a list of tensors: grads[i] = d loss / d
--- params[i], nil where no path leads from there to the loss, grads.n = #params. Of one tensor
--- alone, its gradient alone. They are nodes of the graph: nothing is computed yet.
+-- The gradients of a loss (of the sum of its elements) with respect to a list of tensors: grads[i]
+-- = d loss / d params[i], nil where no path leads from there to the loss, grads.n = #params. Of one
+-- tensor alone, its gradient alone. They are nodes of the graph: nothing is computed yet.
 function graph.grad(loss, params)
   handle_of('grad', loss)
   local single = core.is_tensor(params)

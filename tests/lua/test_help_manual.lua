@@ -3,6 +3,7 @@
 local se = require 'sembed'
 local check = require 'check'
 local docs = require 'sembed.help.docs'
+local index = require 'sembed.help.index'
 local reach = require 'reach'
 
 -- GitHub's anchor of a heading: small letters, no punctuation but - and _, spaces as -.
@@ -118,6 +119,35 @@ check.ok(keys:find "output = 'float32'", 'a key and its default: %s', keys)
 local concat = pages['ops.md'].headings.concat
 check.ok(concat:find('`axis` | axis, from 1; -1 is the last | `1` |', 1, true),
   'axes count from 1: %s', concat)
+
+-- --- what pages and README name is there ---
+
+local methods = {}
+for _, entry in ipairs(index.all()) do
+  if entry.kind == 'method' or entry.kind == 'op' then methods[entry.name] = true end
+end
+
+local function check_names(page, text)
+  for path in text:gmatch '%f[%w_]se%.([%a_][%w_.]*)' do
+    local value = se
+    for part in path:gmatch '[%w_]+' do
+      if value ~= nil and type(value) == 'table' then
+        local ok, member = pcall(function() return value[part] end)
+        value = ok and member or nil
+      end
+    end
+    check.ok(value ~= nil or text:find(path .. ' = se.op.define', 1, true)
+      or text:find('se.' .. path .. '(x)', 1, true), '%s: no se.%s', page, path)
+  end
+  for code in text:gmatch '`([^`\n]*)`' do
+    for name in code:gmatch '[%w_%)]:([%a_][%w_]*)[ (]' do
+      check.ok(methods[name], '%s: no method %s: %s', page, name, code)
+    end
+  end
+end
+
+for _, name in ipairs(docs.pages()) do check_names(name .. '.md', docs.page(name)) end
+check_names('README.md', check.read(se.run.folder .. '/../../README.md'))
 
 -- --- one text: the same, with links within it ---
 
