@@ -3,36 +3,61 @@
 #include "kernels/lanes.h"
 #include <string.h>
 
+SE_HEAP(real)
+
 /* --- topk --- */
 
-/* n elements, `step` apart; a heap of k grows first, then lets in what is above its worst. */
-static void best_of(const real *x, int64_t n, int64_t step, int64_t k, real *v, int32_t *p)
-{
-    for (int64_t i = 0; i < k; i++) {
-        v[i] = x[i * step];
-        p[i] = (int32_t)i;
+/* best_of_T: n elements, `step` apart; a heap of k grows first, then lets in what is above its
+ * worst. topk_T: one line of x[.., n, inner] and where its k values and places go. */
+#define TOPK(T)                                                                                    \
+    static void best_of_##T(const T *x, int64_t n, int64_t step, int64_t k, T *v, int32_t *p)      \
+    {                                                                                              \
+        for (int64_t i = 0; i < k; i++) {                                                          \
+            v[i] = x[i * step];                                                                    \
+            p[i] = (int32_t)i;                                                                     \
+        }                                                                                          \
+        for (int64_t i = k / 2 - 1; i >= 0;                                                        \
+             i--) { /* every subtree becomes a heap, the last first */                             \
+            T top = v[i];                                                                          \
+            int32_t place = p[i];                                                                  \
+            int64_t at = i;                                                                        \
+            for (int64_t child = 2 * at + 1; child < k; child = 2 * at + 1) {                      \
+                if (child + 1 < k && se_above_##T(v[child], p[child], v[child + 1], p[child + 1])) \
+                    child++;                                                                       \
+                if (!se_above_##T(top, place, v[child], p[child]))                                 \
+                    break;                                                                         \
+                v[at] = v[child];                                                                  \
+                p[at] = p[child];                                                                  \
+                at = child;                                                                        \
+            }                                                                                      \
+            v[at] = top;                                                                           \
+            p[at] = place;                                                                         \
+        }                                                                                          \
+        for (int64_t i = k; i < n; i++)                                                            \
+            if (se_above_##T(x[i * step], (int32_t)i, v[0], p[0]))                                 \
+                se_heap_sink_##T(v, p, k, x[i * step], (int32_t)i);                                \
+        se_heap_sort_##T(v, p, k);                                                                 \
+    }                                                                                              \
+    static void topk_##T(const T *x, int64_t n, int64_t inner, int64_t k, void *room, T *to,       \
+                         int32_t *places)                                                          \
+    {                                                                                              \
+        int32_t *p = room; /* the wider type goes where the alignment is */                        \
+        T *v = room;                                                                               \
+        if (sizeof(T) > sizeof *p)                                                                 \
+            p = (int32_t *)(void *)(v + k);                                                        \
+        else                                                                                       \
+            v = (T *)(void *)(p + k);                                                              \
+        best_of_##T(x, n, inner, k, v, p);                                                         \
+        for (int64_t i = 0; i < k; i++) {                                                          \
+            to[i * inner] = v[i];                                                                  \
+            places[i * inner] = p[i];                                                              \
+        }                                                                                          \
     }
-    for (int64_t i = k / 2 - 1; i >= 0; i--) { /* every subtree becomes a heap, the last first */
-        real top = v[i];
-        int32_t place = p[i];
-        int64_t at = i;
-        for (int64_t child = 2 * at + 1; child < k; child = 2 * at + 1) {
-            if (child + 1 < k && se_above(v[child], p[child], v[child + 1], p[child + 1]))
-                child++;
-            if (!se_above(top, place, v[child], p[child]))
-                break;
-            v[at] = v[child];
-            p[at] = p[child];
-            at = child;
-        }
-        v[at] = top;
-        p[at] = place;
-    }
-    for (int64_t i = k; i < n; i++)
-        if (se_above(x[i * step], (int32_t)i, v[0], p[0]))
-            se_heap_sink(v, p, k, x[i * step], (int32_t)i);
-    se_heap_sort(v, p, k);
-}
+TOPK(real)
+SE_HEAP(int32_t)
+TOPK(int32_t)
+SE_HEAP(uint8_t)
+TOPK(uint8_t)
 
 /* x [outer, n, inner] -> values and places [outer, k, inner]. A thread's scratch holds one heap. */
 SE_ROWS(topk)
@@ -48,14 +73,19 @@ SE_ROWS(topk)
         return;
 #pragma omp parallel for schedule(static) if (outer * n * inner > 16384)
     for (int64_t row = 0; row < outer * inner; row++) {
-        int64_t o = row / inner, j = row % inner;
-        real *v = se_scratch(t), *to = SE_OUT(0);
-        int32_t *p = (int32_t *)(void *)(v + k), *places = SE_OUT(1);
-        best_of((const real *)SE_IN(0) + o * n * inner + j, n, inner, k, v, p);
-        for (int64_t i = 0; i < k; i++) {
-            to[(o * k + i) * inner + j] = v[i];
-            places[(o * k + i) * inner + j] = p[i];
-        }
+        int64_t at = row / inner * n * inner + row % inner;
+        int64_t to = row / inner * k * inner + row % inner;
+        int32_t *places = (int32_t *)SE_OUT(1) + to;
+        void *room = se_scratch(t);
+        if (x->dtype == SE_I32)
+            topk_int32_t((const int32_t *)SE_IN(0) + at, n, inner, k, room,
+                         (int32_t *)SE_OUT(0) + to, places);
+        else if (x->dtype == SE_BOOL)
+            topk_uint8_t((const uint8_t *)SE_IN(0) + at, n, inner, k, room,
+                         (uint8_t *)SE_OUT(0) + to, places);
+        else
+            topk_real((const real *)SE_IN(0) + at, n, inner, k, room, (real *)SE_OUT(0) + to,
+                      places);
     }
 }
 
@@ -133,8 +163,8 @@ static void take_best(const real *score, int64_t rows, int64_t first, int64_t k,
                       int32_t *p)
 {
     for (int64_t r = 0; r < rows; r++)
-        if (!(score[r] < v[0]) && se_above(score[r], (int32_t)(first + r), v[0], p[0]))
-            se_heap_sink(v, p, k, score[r], (int32_t)(first + r));
+        if (!(score[r] < v[0]) && se_above_real(score[r], (int32_t)(first + r), v[0], p[0]))
+            se_heap_sink_real(v, p, k, score[r], (int32_t)(first + r));
 }
 
 /* queries [m,n], corpus [c,n], values and places [m,k] best so far, best first; rows `from` ..
@@ -173,5 +203,5 @@ SE_ROWS(nearest)
         }
     }
     for (int64_t i = 0; i < m; i++)
-        se_heap_sort(v + i * k, p + i * k, k);
+        se_heap_sort_real(v + i * k, p + i * k, k);
 }

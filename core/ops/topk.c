@@ -17,9 +17,7 @@ static se_status topk_shape(const se_shape *s)
     int axis = 0;
     const se_type *x = &s->in[0];
     int64_t k = s->attr[0].i;
-    se_status status = se_shape_want(s, 0, SE_F32, -1);
-    if (!status)
-        status = se_axis(s, s->attr[1].i, x->rank, &axis);
+    se_status status = se_axis(s, s->attr[1].i, x->rank, &axis);
     if (status)
         return status;
     if (k < 0 || k > x->dim[axis] || x->dim[axis] > INT32_MAX)
@@ -29,7 +27,7 @@ static se_status topk_shape(const se_shape *s)
                              (long long)k, (long long)x->dim[axis], se_type_print(x, text),
                              axis + 1,
                              (long long)(x->dim[axis] < INT32_MAX ? x->dim[axis] : INT32_MAX));
-    se_type t = se_type_make(SE_F32, x->rank, x->dim);
+    se_type t = se_type_make((se_dtype)x->dtype, x->rank, x->dim);
     t.dim[axis] = k;
     if (axis > 0)
         t.rows = x->rows;
@@ -81,7 +79,9 @@ const se_op se_op_topk = {
     .grad = topk_grad,
     .rowwise = true,
     .sample = "x:f32[5x7] k=3; x:f32[4x6x3] k=6 axis=1; x:f32[9] k=1; x:f32[6x2] k=4 axis=0 -rows; "
-              "x:f32[3x8]=1,2,2,1,0,2,1,0 k=5 -grad; x:f32[2x3] k=0; x:f32[101x500] k=17",
+              "x:f32[3x8]=1,2,2,1,0,2,1,0 k=5 -grad; x:f32[2x3] k=0; x:f32[101x500] k=17; "
+              "x:i32[3x40]@-9..9 k=7; x:i32[5]=2147483647,-2147483648,2147483646,0,2147483647 k=4; "
+              "x:bool[9x3] k=5 axis=0 -rows; x:bf16[2x5] k=2",
 };
 
 /* --- nearest --- */
