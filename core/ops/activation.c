@@ -52,9 +52,10 @@ const se_op se_op_gelu = {
     .cpu_rows = SE_KERNEL(gelu),
     .grad = gelu_rule,
     .expand = gelu_expand,
+    .floats = true,
     .rowwise = true,
     .inplace = 1,
-    .sample = "x:f32[2x3]; x:f32[]; x:f32[67x77]@-12..12; x:f32[211x200]; "
+    .sample = "x:f32[2x3]; x:f32[]; x:i32[7]@-5..5; x:f32[67x77]@-12..12; x:f32[211x200]; "
               "x:f32[2x3] approximate=true; x:f32[211x200]@-12..12 approximate=true",
 };
 

@@ -321,7 +321,8 @@ UNARY(tanh, "hyperbolic tangent of each element", unary_f32_shape, tanh_grad, AN
 UNARY(erf, "error function of each element", unary_f32_shape, erf_grad, ANY, .floats = true);
 UNARY(abs, "absolute value of each element", unary_shape, abs_grad, ANY "; x:i32[7]@-5..5");
 UNARY(sign, "-1, 0 or 1: the sign of each element", unary_shape, no_grad, ANY "; x:i32[7]@-5..5");
-UNARY(relu, "x where x is above 0, else 0", unary_f32_shape, relu_grad, ANY, .expand = relu_expand);
+UNARY(relu, "x where x is above 0, else 0", unary_f32_shape, relu_grad, ANY "; x:i32[7]@-5..5",
+      .expand = relu_expand, .floats = true);
 UNARY(sigmoid, "1 / (1 + e^-x)", unary_f32_shape, sigmoid_grad, ANY, .expand = sigmoid_expand,
       .floats = true);
 
