@@ -11,6 +11,7 @@ SE_KERNEL_DECLARE(ceil);
 SE_KERNEL_DECLARE(round);
 
 SE_OP_EXTERN(abs);
+SE_OP_EXTERN(cast);
 SE_OP_EXTERN(clip);
 SE_OP_EXTERN(cos);
 SE_OP_EXTERN(equal);
@@ -162,14 +163,19 @@ static se_status masked_fill_shape(const se_shape *s)
     return status ? status : se_shape_broadcast(s);
 }
 
+/* One number among bools stands for false or true; else dtypes are brought together. */
 static void masked_fill_expand(se_build *b, const se_rule *g)
 {
-    g->y[0] = OP3(b, where, g->x[1], g->x[2], g->x[0]);
+    se_ref value = g->x[2];
+    if (se_ref_type(g->x[0])->dtype == SE_BOOL && se_ref_type(value)->rank == 0)
+        value = OP(b, cast, ATTRS(SE_INT(SE_BOOL)), value);
+    g->y[0] = OP3(b, where, g->x[1], value, g->x[0]);
 }
 
 COMPOSITE(masked_fill, "x mask value", "value where mask is true, else x", masked_fill_shape,
           "x:f32[2x3] mask:bool[3] value:f32[]; x:f32[2x3] mask:bool[2x1] value:f32[3]; "
           "x:f32[0x3] mask:bool[3] value:f32[]; x:f32[3] mask:bool[2x1] value:f32[]; "
+          "x:bool[2x3] mask:bool[3] value:f32[]; x:bool[3] mask:bool[3] value:bool[3]; "
           "x:f32[251x173] mask:bool[251x173] value:f32[]");
 
 /* --- losses of single elements --- */
