@@ -1,8 +1,9 @@
 -- Lua functions made from the op table: nothing about an op is written here a second time.
 --
 -- A call gives the tensors in order, then the attributes in order; a table at the end may name any
--- of them: se.sum(x, 1), x:sum { axes = 1, keep = true }, se.attention(q, k, v, starts, { heads =
--- 4, longest = 12, bias = b }). Where any number of tensors is taken: se.concat({ a, b }, 1).
+-- of them, or go on in order: se.sum(x, 1), x:sum { axes = 1, keep = true }, x:sum { 1, keep = true
+-- }, se.attention(q, k, v, starts, { heads = 4, longest = 12, bias = b }). Where any number of
+-- tensors is taken: se.concat({ a, b }, 1).
 
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
@@ -14,10 +15,13 @@ local op = { specs = {}, functions = {}, names = {} }
 
 local is_tensor, apply, apply2 = core.is_tensor, core.apply, core.apply2
 
--- A plain table with a key that is no position holds options by name; a packed text does not.
+-- A plain table with names holds options; a packed text does not.
 local function is_options(value)
   if type(value) ~= 'table' or getmetatable(value) then return false end
-  return type((next(value))) == 'string'
+  for key in pairs(value) do
+    if type(key) == 'string' then return true end
+  end
+  return false
 end
 
 local function known_names(parsed)
@@ -31,11 +35,17 @@ local function place_options(spec, options, tensors, values)
   local parsed = spec.signature
   for key, value in pairs(options) do
     local at = parsed.at[key]
-    if not at then
-      fail.raise('%s: %s', spec.name, fail.unknown('argument', key, known_names(parsed)))
+    local by_position = type(key) == 'number' and key >= 1 and key <= #options and key % 1 == 0
+    if not at and not by_position then
+      fail.raise('%s: %s', spec.name, fail.unknown('argument', tostring(key), known_names(parsed)))
+    elseif at then
+      local into = at > 0 and values or tensors
+      at = math.abs(at)
+      if into[at] ~= nil then
+        fail.raise('%s: %s comes twice, by its position and by its name', spec.name, key)
+      end
+      into[at] = value
     end
-    local into = at > 0 and values or tensors
-    into[math.abs(at)] = value
   end
 end
 
@@ -84,8 +94,10 @@ end
 local function arguments(spec, n, args)
   local tensors, values = {}, {}
   local options = n > 0 and is_options(args[n]) and args[n]
-  if options then
+  if options then -- what stands in it without a name comes first: x:sum { 1, keep = true }
     args[n], n = nil, n - 1
+    for i = 1, #options do args[n + i] = options[i] end
+    n = n + #options
   end
   local count = place_arguments(spec, args, n, tensors, values)
   if options then place_options(spec, options, tensors, values) end

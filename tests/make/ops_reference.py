@@ -75,7 +75,7 @@ case("expm1", "x:expm1()", lambda x: x.exp() - 1, "x:f32[40]@-80..80")
 case("sign", "x:sign()", torch.sign, "x:f32[5]=0,-0,inf,-inf,1e-30!", exact=True)
 for name in ("neg", "abs", "square", "sign"):
     case(name, f"x:{name}()", UNARY[name][0], "x:i32[2x3]@-5..5", exact=True)
-for name in ("exp", "sqrt", "sin", "sigmoid", "tanh", "log1p"):
+for name in ("exp", "sqrt", "sin", "sigmoid", "tanh", "log1p", "relu", "gelu"):
     case(name, f"x:{name}()", lambda x, f=UNARY[name][0]: f(x.double()), "x:i32[2x3]@0..4")
     case(name, f"x:{name}()", lambda x, f=UNARY[name][0]: f(x.double()), "x:bool[4]")
 tanh_gelu = lambda x: F.gelu(x, approximate="tanh")
@@ -154,6 +154,9 @@ for x, y, c in (("2x3", "2x3", "2x3"), ("", "3", "2x1"), ("0x2", "2", ""), ("2x1
 case("where", "se.where(c, x, 0)", lambda c, x: torch.where(c, x, 0), "c:bool[2x3]", "x:i32[3]")
 case("where", "se.where(c, x, y)", lambda c, x, y: torch.where(c, x.double(), y), "c:bool[4]", "x:i32[4]", "y:f32[4]", exact=True)
 case("masked_fill", "x:masked_fill(c, v)", torch.masked_fill, "x:f32[2x3]", "c:bool[3]", "v:f32[]", exact=True)
+case("masked_fill", "x:masked_fill(c, 1)", lambda x, c: x.masked_fill(c, True), "x:bool[2x3]", "c:bool[2x3]")
+case("masked_fill", "x:masked_fill(c, 0)", lambda x, c: x.masked_fill(c, False), "x:bool[2x3]", "c:bool[3]")
+case("masked_fill", "x:masked_fill(c, v)", lambda x, c, v: torch.where(c, v, x), "x:bool[2x3]", "c:bool[3]", "v:bool[3]")
 case("masked_fill", "x:masked_fill(c, 7)", lambda x, c: x.masked_fill(c, 7), "x:i32[2x3]", "c:bool[2x1]")
 case("cast", "x:cast 'i32'", lambda x: x.trunc().long(), "x:f32[9]=-2.9,-1.5,-0.5,0,0.5,1.5,2.9,16777216,-7!")
 case("cast", "x:cast 'bool'", lambda x: x != 0, "x:f32[5]=0,-0,nan,1e-40,2!")
@@ -224,6 +227,8 @@ for name in ("mean", "max", "min", "var", "std", "norm"):
     case(name, f"x:{name}(1)", lambda x: torch.zeros(0).double(), "x:f32[3x0]!", exact=True)
 for name in ("sum", "max", "min", "prod"):
     case(name, f"x:{name}(-1)", lambda x: REDUCE[name][0](x, (-1,), False), "x:i32[3x4]@-4..5")
+case("sum", "x:sum { 1, keep = true }", lambda x: x.sum(0, keepdim=True), "x:f32[2x3]")
+case("sum", "x:sum { {1, -1}, keep = true }", lambda x: x.sum((0, 2), keepdim=True), "x:f32[2x3x2]")
 case("sum", "x:sum { axes = 1 }", lambda x: x.sum(0), "x:bool[5x3]")
 case("sum", "x:sum(1)", lambda x: x.sum(0), "x:f32[9]=1e8,1,-1e8,1,1e8,1,-1e8,1,1", size=4e8)
 case("mean", "x:mean(2)", lambda x: x.double().mean(1), "x:i32[3x4]@-4..5")
@@ -296,6 +301,9 @@ case("argsort", "x:argsort()", lambda x: torch.argsort(x, stable=True), "x:i32[9
 for shape, k, axis in (("5", 2, -1), ("3x4", 3, 1), ("2x3x4", 1, 2), ("3x4", 4, 2), ("2x5", 0, 2), ("0x3", 2, 2), ("3x600", 7, -1)):
     at = axis - 1 if axis > 0 else axis
     case("topk", f"x:topk({k}, {axis})", lambda x: tuple(y.narrow(at, 0, k) for y in torch.sort(x, dim=at, descending=True, stable=True)), f"x:f32[{shape}]", exact=True, exact_grad=True)
+for kind in ("i32[2x40]@-9..9", "i32[1x3]=16777217,16777216,2147483647", "bool[3x9]", "bf16[2x9]"):
+    case("topk", "x:topk(3)", lambda x: tuple(y[:, :3] for y in torch.sort(x, descending=True, stable=True)), f"x:{kind}",
+         exact=True, dtype="bf16" if kind.startswith("bf16") else None)
 case("topk", "x:topk(2)", lambda x: (x[:, [1, 3]], torch.tensor([[1, 3]])), "x:f32[1x4]=0,nan,-inf,inf!", exact=True)
 
 # --- made from nothing but attributes ---
@@ -359,6 +367,8 @@ for name, lua, f in (("concat", "se.concat", torch.cat), ("stack", "se.stack", t
     one = name == "concat"
     case(name, f"{lua}({{x, y}}, 1)", lambda x, y: f((x, y), 0), "x:f32[2x3]", f"y:f32[{'4' if one else '2'}x3]", exact=True)
     case(name, f"{lua}({{x, y, x}}, -1)", lambda x, y: f((x, y, x), -1), "x:f32[2x3]", f"y:f32[2x{'0' if one else '3'}]", exact=True)
+    case(name, f"{lua} {{ x, y, axis = 2 }}", lambda x, y: f((x, y), 1), "x:f32[2x3]", "y:f32[2x3]", exact=True)
+    case(name, f"{lua} {{ {{ x, y }}, axis = 2 }}", lambda x, y: f((x, y), 1), "x:f32[2x3]", "y:f32[2x3]", exact=True)
     case(name, f"{lua}({{x}}, 2)", lambda x: f((x,), 1), "x:f32[2x1x3]", exact=True)
     case(name, f"{lua}(x, y)", lambda x, y: f((x, y), 0), "x:i32[2]", "y:i32[2]")
     case(name, f"{lua}({{x, y}}, 2)", lambda x, y: f((x, y), 1), "x:bool[2x1]", "y:bool[2x1]")
