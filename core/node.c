@@ -288,12 +288,9 @@ static se_status check_sizes(const se_op *op, int n_out, const se_type *out)
 {
     char text[SE_TYPE_TEXT];
     for (int i = 0; i < n_out; i++) {
-        double bytes = (double)se_dtype_size(out[i].dtype);
-        for (int k = 0; k < out[i].rank; k++)
-            bytes *= out[i].dim[k] ? (double)out[i].dim[k] : 1.0;
-        if (bytes > 1e15)
-            return se_fail(SE_ERR_MEMORY, "%s: the result would be %s: %.3g bytes", op->name,
-                           se_type_print(&out[i], text), bytes);
+        if (se_type_span(&out[i]) > SE_MAX_SPAN)
+            return se_shape_fail(op, "the sizes of the result multiply to %.3g: %s",
+                                 se_type_span(&out[i]), se_type_print(&out[i], text));
     }
     return SE_OK;
 }

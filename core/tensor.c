@@ -192,15 +192,15 @@ static se_status check_shape(int32_t dtype, int32_t rank, const int64_t *dim)
     if (rank < 0 || rank > SE_MAX_RANK)
         return se_fail(SE_ERR_ARG, "tensor: %d axes came, at most %d are possible", rank,
                        SE_MAX_RANK);
-    double bytes = (double)se_dtype_size(dtype);
-    for (int i = 0; i < rank; i++) {
+    for (int i = 0; i < rank; i++)
         if (dim[i] < 0)
             return se_fail(SE_ERR_ARG, "tensor: a size is negative: axis %d is %lld", i + 1,
                            (long long)dim[i]);
-        bytes *= dim[i] ? (double)dim[i] : 1.0; /* the product of any of the sizes is an int64_t */
-    }
-    if (bytes > 1e15)
-        return se_fail(SE_ERR_MEMORY, "out of memory: a tensor of %.3g bytes", bytes);
+    char text[SE_TYPE_TEXT];
+    se_type t = se_type_make((se_dtype)dtype, rank, dim);
+    if (se_type_span(&t) > SE_MAX_SPAN)
+        return se_fail(SE_ERR_ARG, "tensor: the sizes multiply to %.3g: %s", se_type_span(&t),
+                       se_type_print(&t, text));
     return SE_OK;
 }
 

@@ -66,6 +66,14 @@ int64_t se_type_count(const se_type *t)
     return n;
 }
 
+double se_type_span(const se_type *t)
+{
+    double n = 1;
+    for (int i = 0; i < t->rank; i++)
+        n *= t->dim[i] > 1 ? (double)t->dim[i] : 1.0;
+    return n;
+}
+
 size_t se_type_bytes(const se_type *t)
 {
     return (size_t)se_type_count(t) * se_dtype_size(t->dtype);

@@ -48,6 +48,11 @@ size_t se_dtype_size(se_dtype dtype);
 int64_t se_type_count(const se_type *t);
 size_t se_type_bytes(const se_type *t);
 
+/* The product of the sizes with 0 counted as 1, and the most it may be: no machine holds more, and
+ * no count or distance within a tensor comes near 2^63. */
+#define SE_MAX_SPAN 1e15
+double se_type_span(const se_type *t);
+
 /* Elements of one row, where a row is the last axis (1 for a scalar), and the number of such rows.
  */
 int64_t se_type_last(const se_type *t);

@@ -24,15 +24,13 @@ static se_status check_dims(const se_shape *s, const se_attr *dims)
 {
     if (dims->n < 0 || dims->n > SE_MAX_RANK)
         return SE_SHAPE_FAIL(s, "%d axes: at most %d are possible", dims->n, SE_MAX_RANK);
-    double count = 1;
-    for (int i = 0; i < dims->n; i++) {
+    se_type t = se_type_make(SE_F32, dims->n, dims->list);
+    for (int i = 0; i < dims->n; i++)
         if (dims->list[i] < -1)
             return SE_SHAPE_FAIL(s, "size %lld of axis %d: 0 or more is wanted",
                                  (long long)dims->list[i], i + 1);
-        count *= dims->list[i] > 1 ? (double)dims->list[i] : 1.0;
-    }
-    if (count > 1e15)
-        return SE_SHAPE_FAIL(s, "too large: %g elements", count);
+    if (se_type_span(&t) > SE_MAX_SPAN)
+        return SE_SHAPE_FAIL(s, "the sizes multiply to %.3g", se_type_span(&t));
     return SE_OK;
 }
 

@@ -146,6 +146,9 @@ local function integer(name, attr, value)
     wrong(name, '%s must be an integer: %s came', attr.name,
       type(value) == 'number' and tostring(value) or fail.kind(value))
   end
+  if value < -2 ^ 63 or value >= 2 ^ 63 then
+    wrong(name, '%s must be an integer of 64 bits: %s came', attr.name, tostring(value))
+  end
   return value
 end
 

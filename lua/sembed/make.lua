@@ -102,8 +102,8 @@ local function check_dims(what, dims)
   fail.unless(type(dims) == 'table', '%s: a list of sizes is wanted: %s came', what,
     fail.kind(dims))
   for i, d in ipairs(dims) do
-    if type(d) ~= 'number' or d < 0 or d % 1 ~= 0 then
-      fail.raise('%s: size %d is %s: a whole number, 0 or more, is wanted', what, i,
+    if type(d) ~= 'number' or d < 0 or d % 1 ~= 0 or d >= 2 ^ 63 then
+      fail.raise('%s: size %d is %s: a whole number, 0 to 2^63 - 1, is wanted', what, i,
         type(d) == 'number' and tostring(d) or fail.kind(d))
     end
   end

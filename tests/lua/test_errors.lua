@@ -18,6 +18,30 @@ line = here() + 1
 fails_at(line, function() local _ = a + se.zeros(4, 5) end, 'add', 'f32[2,3]', 'f32[4,5]')
 check.fails(function() local _ = se.sum(a, 0) end, 'sum', 'axes count from 1')
 check.fails(function() local _ = se.sum(a, 3) end, 'sum', '3')
+-- Sizes whose product no 64 bits hold, also where a size of 0 makes it nothing.
+local none, big = se.zeros(0, 1, 1), 2 ^ 40
+for what, f in pairs {
+  zeros = function() return (se.zeros(0, big, big)) end,
+  ['tensor: the sizes'] = function() return (se.zeros(big, big)) end,
+  ['f32[1099511627776,0,1099511627776]'] = function() return (se.full({ big, 0, big }, 1)) end,
+  ['full: size 1 is 1e+300'] = function() return (se.full({ 1e300 }, 1)) end,
+  ['dims must be an integer of 64 bits'] = function() return (a:reshape(2 ^ 63)) end,
+  reshape = function() return (none:reshape(0, big, big)) end,
+  broadcast_to = function() return (none:broadcast_to(0, big, big)) end,
+  expand = function() return (none:expand(0, big, big)) end,
+  tile = function() return (none:tile(1, big, big)) end,
+  pad = function() return (none:pad({ 0, big, big }, { 0, 0, 0 })) end,
+  one_hot = function() return (none:expand(0, big, 1):i32():one_hot(2 ^ 30)) end,
+  concat = function() local x = none:expand(0, big, 512); return (se.concat({ x, x }, 3)) end,
+  outer = function() local x = se.tensor(1):expand(big); return (x:outer(x)) end,
+  ['eye: n'] = function() return (se.eye(2 ^ 31)) end,
+  eye = function() return (se.eye(2 ^ 31 - 1)) end,
+  linspace = function() return (se.linspace(0, 1, 2 ^ 31)) end,
+  iota = function() return (se.iota(big)) end,
+  random_normal = function() return (se.random.normal(1, { 0, big, big })) end,
+} do
+  check.fails(f, what == 'zeros' and 'tensor: the sizes multiply to 1.21e+24' or what)
+end
 check.fails(function() local _ = a:sum { 1, axes = 2 } end, 'axes comes twice')
 check.fails(function() local _ = a:sum(1, { axes = 2 }) end, 'axes comes twice')
 check.fails(function() local _ = a:sum { 1, true, 3, keep = true } end, 'sum: too many arguments')
