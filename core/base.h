@@ -38,11 +38,11 @@ typedef enum se_status {
 /* Sets this thread's message (printf form, no trailing newline) and returns `status`. The texts
  * have the form "op: what is wrong: what came, what was wanted"; files: path, offset, expected,
  * found. */
-se_status se_fail(se_status status, const char *format, ...) SE_PRINTF(2, 3);
+SE_API se_status se_fail(se_status status, const char *format, ...) SE_PRINTF(2, 3);
 
 /* Puts text before this thread's message, for a caller that knows more ("pairs.jsonl:7: "), and
  * returns `status`. */
-se_status se_fail_prefix(se_status status, const char *format, ...) SE_PRINTF(2, 3);
+SE_API se_status se_fail_prefix(se_status status, const char *format, ...) SE_PRINTF(2, 3);
 
 /* This thread's last message; "" before the first. Valid until the next failure on the same thread.
  */
@@ -53,20 +53,20 @@ SE_API const char *se_message(void);
 /* Aborts with place and text: only for promises of our own that turned out broken, never for input.
  */
 #define SE_BUG(text) se_bug(__FILE__, __LINE__, text)
-void se_bug(const char *file, int line, const char *text) SE_NORETURN;
+SE_API void se_bug(const char *file, int line, const char *text) SE_NORETURN;
 
 /* malloc, calloc(n, size), realloc for small host data. NULL means SE_ERR_MEMORY with its message
  * set; n * size is checked for overflow. Freed by free(). */
-void *se_malloc(size_t bytes);
-void *se_calloc(size_t n, size_t size);
-void *se_realloc(void *old, size_t bytes);
-char *se_strdup(const char *text);
+SE_API void *se_malloc(size_t bytes);
+SE_API void *se_calloc(size_t n, size_t size);
+SE_API void *se_realloc(void *old, size_t bytes);
+SE_API char *se_strdup(const char *text);
 
 /* Memory for tensors and data sets: 64-byte aligned, counted, and refused beyond the limit of
  * se_memory_limit. NULL means SE_ERR_MEMORY with its message set. se_counted_free takes the size
  * given to se_counted_alloc; NULL is allowed. */
-void *se_counted_alloc(size_t bytes);
-void se_counted_free(void *p, size_t bytes);
+SE_API void *se_counted_alloc(size_t bytes);
+SE_API void se_counted_free(void *p, size_t bytes);
 
 /* sembed-cdef-begin */
 /* Bytes now live and the highest so far (se_counted_alloc only); the limit in bytes, 0 = none. Any

@@ -66,6 +66,16 @@ int64_t se_nodes_alive(void);
 /* Tests: composites are expanded even where they have a kernel. */
 void se_prefer_expansion(bool on);
 
+/* --- the op table: signatures, and ops from shared objects --- */
+enum { SE_MAX_NAMED = 32 }; /* tensors that `args` may name */
+
+/* Reads an op's `args`. On failure false, with what is wrong in `why`. */
+bool se_signature_read(const char *args, se_signature *s, char *why, size_t room);
+
+/* Puts n ops, which live for ever and whose names are free, at the end of the table; all or none.
+ */
+se_status se_ops_add(int n, const se_op *const *op, const se_signature *signature);
+
 /* --- handles, for the files beside tensor.c --- */
 struct se_tensor;
 se_status

@@ -1,5 +1,7 @@
 #include "op.h"
 
+#include "node.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,135 +17,47 @@ static const se_op *const table[] = {
 #include "op_table.inc"
 #undef SE_OP
 };
-enum { COUNT = sizeof table / sizeof *table };
+enum {
+    COUNT = sizeof table / sizeof *table,
+    LOADED = 512, /* ops from shared objects, at most */
+    SLOTS = 2048
+};
 static se_signature signatures[COUNT];
 static bool parsed;
-
-/* --- signatures --- */
-
-static _Noreturn void bad_args(const se_op *op, const char *at)
-{
-    fprintf(stderr, "op %s: args cannot be read at \"%s\"\n", op->name, at);
-    SE_BUG("an op's args string is wrong");
-}
-
-static const char *word(const char *p, char *out, size_t room)
-{
-    size_t n = 0;
-    while (isalnum((unsigned char)*p) || *p == '_') {
-        if (n + 1 < room)
-            out[n++] = *p;
-        p++;
-    }
-    out[n] = 0;
-    return p;
-}
-
-static int kind_of(const char *name)
-{
-    static const char *const kinds[] = {"int", "num", "bool", "dtype", "axis", "axes", "ints"};
-    for (int i = 0; i < 7; i++)
-        if (strcmp(name, kinds[i]) == 0)
-            return i;
-    return -1;
-}
-
-/* Reads a default: a number, true, false, a dtype, or {1,2}. */
-static const char *read_default(const se_op *op, const char *p, int kind, se_attr *value)
-{
-    char text[32];
-    if (*p == '{') {
-        for (p++; *p != '}';) {
-            char *end;
-            if (value->n == SE_MAX_RANK)
-                bad_args(op, p);
-            value->list[value->n++] = strtoll(p, &end, 10);
-            if (end == p)
-                bad_args(op, p);
-            p = *end == ',' ? end + 1 : end;
-        }
-        return p + 1;
-    }
-    if (kind == SE_KIND_BOOL || kind == SE_KIND_DTYPE) {
-        p = word(p, text, sizeof text);
-        value->i = kind == SE_KIND_BOOL ? strcmp(text, "true") == 0 : (int64_t)se_dtype_of(text);
-        return p;
-    }
-    char *end;
-    value->f = strtod(p, &end);
-    value->i = (int64_t)value->f;
-    if (end == p)
-        bad_args(op, p);
-    return end;
-}
-
-static void parse(const se_op *op, se_signature *s)
-{
-    const char *p = op->args;
-    char name[24], kind[16];
-    s->n_required = -1;
-    while (*p) {
-        while (*p == ' ')
-            p++;
-        if (!*p)
-            break;
-        const char *start = p;
-        p = word(p, name, sizeof name);
-        if (*p == ':') {
-            if (s->n_attrs == SE_MAX_ATTRS)
-                bad_args(op, start);
-            p = word(p + 1, kind, sizeof kind);
-            int i = s->n_attrs++, k = kind_of(kind);
-            if (k < 0)
-                bad_args(op, start);
-            memcpy(s->attr[i].name, name, sizeof name);
-            s->attr[i].kind = (uint8_t)k;
-            if (*p == '=') {
-                s->attr[i].has_default = true;
-                p = read_default(op, p + 1, k, &s->attr[i].value);
-            }
-        } else {
-            s->n_tensors++;
-            if (*p == '?') {
-                if (s->n_required < 0)
-                    s->n_required = s->n_tensors - 1;
-                p++;
-            } else if (*p == '*') {
-                s->variadic = true;
-                p++;
-            }
-        }
-        if (*p && *p != ' ')
-            bad_args(op, start);
-    }
-    if (s->n_required < 0)
-        s->n_required = s->n_tensors;
-}
-
-static void parse_all(void)
-{
-    for (int i = 0; i < COUNT; i++)
-        parse(table[i], &signatures[i]);
-    parsed = true;
-}
+static struct {
+    const se_op *op;
+    se_signature *signature;
+} loaded[LOADED];
+static int n_loaded;
 
 /* --- the table --- */
 
+static void parse_all(void)
+{
+    char why[256];
+    for (int i = 0; i < COUNT; i++)
+        if (!se_signature_read(table[i]->args, &signatures[i], why, sizeof why)) {
+            fprintf(stderr, "op %s: %s\n", table[i]->name, why);
+            SE_BUG("an op's args string is wrong");
+        }
+    parsed = true;
+}
+
 int se_op_count(void)
 {
-    return COUNT;
+    return COUNT + n_loaded;
 }
 
 const se_op *se_op_at(int i)
 {
-    return table[i];
+    return i < COUNT ? table[i] : loaded[i - COUNT].op;
 }
 
 const se_op *se_op_find(const char *name)
 {
-    for (int i = 0; i < COUNT; i++)
-        if (strcmp(table[i]->name, name) == 0)
-            return table[i];
+    for (int i = 0; i < se_op_count(); i++)
+        if (strcmp(se_op_at(i)->name, name) == 0)
+            return se_op_at(i);
     return NULL;
 }
 
@@ -152,10 +66,24 @@ int se_op_outs(const se_op *op)
     return op->n_out ? op->n_out : 1;
 }
 
+se_status se_ops_add(int n, const se_op *const *op, const se_signature *signature)
+{
+    if (n > LOADED - n_loaded)
+        return se_fail(SE_ERR_ARG, "%d ops are loaded already, %d are the most", n_loaded, LOADED);
+    se_signature *own = se_malloc(sizeof *own * (size_t)n);
+    if (!own)
+        return SE_ERR_MEMORY;
+    memcpy(own, signature, sizeof *own * (size_t)n);
+    for (int i = 0; i < n; i++, n_loaded++) {
+        loaded[n_loaded].op = op[i];
+        loaded[n_loaded].signature = own + i;
+    }
+    return SE_OK;
+}
+
 const se_signature *se_op_signature(const se_op *op)
 {
-    enum { SLOTS = 1024 }; /* op -> signature, by address: one look-up for each node that is made */
-    static struct {
+    static struct { /* op -> signature, by address: one look-up for each node that is made */
         const se_op *op;
         const se_signature *signature;
     } slot[SLOTS];
@@ -164,15 +92,14 @@ const se_signature *se_op_signature(const se_op *op)
     size_t h = ((uintptr_t)op >> 4) * 2654435761u % SLOTS;
     while (slot[h].op && slot[h].op != op)
         h = (h + 1) % SLOTS;
-    if (slot[h].op)
-        return slot[h].signature;
-    for (int i = 0; i < COUNT; i++)
-        if (table[i] == op) {
+    for (int i = 0; i < se_op_count() && !slot[h].op; i++)
+        if (se_op_at(i) == op) {
             slot[h].op = op;
-            slot[h].signature = &signatures[i];
-            return slot[h].signature;
+            slot[h].signature = i < COUNT ? &signatures[i] : loaded[i - COUNT].signature;
         }
-    SE_BUG("an op that is not in all.def");
+    if (!slot[h].op)
+        SE_BUG("an op that is neither in all.def nor loaded");
+    return slot[h].signature;
 }
 
 /* --- calls for shape rules --- */
@@ -204,6 +131,18 @@ se_status se_shape_broadcast(const se_shape *s)
                 se_type_print(&s->out[0], a), se_type_print(&s->in[i], c));
     }
     return SE_OK;
+}
+
+static const char *word(const char *p, char *out, size_t room)
+{
+    size_t n = 0;
+    while (isalnum((unsigned char)*p) || *p == '_') {
+        if (n + 1 < room)
+            out[n++] = *p;
+        p++;
+    }
+    out[n] = 0;
+    return p;
 }
 
 /* The name of tensor i in `args`. */

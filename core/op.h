@@ -1,8 +1,8 @@
 /* What an op is. READ THIS FIRST to add one.
  *
- * An op is one constant `se_op` in core/ops/ and one word in core/ops/all.def. Lua functions,
- * tensor methods, help, argument checks and the generic tests (tests/test_ops.c) are derived from
- * it.
+ * An op is one constant `se_op` in core/ops/ and one word in core/ops/all.def, or in a shared
+ * object of its own (SE_OP_EXPORT below; recipes/examples/snake.c). Lua functions, tensor methods,
+ * help, argument checks and the generic tests (tests/test_ops.c) are derived from it.
  *
  * A primitive gives .cpu_rows or .cpu, and .grad. A composite gives .expand (itself, in other ops);
  * it may add a fused .cpu_rows/.cpu and a .grad. Without a kernel it is expanded when it is
@@ -164,11 +164,11 @@ struct se_op {
                                           (optimizers); 0 = none */
 };
 
-/* The table: every op of core/ops/all.def. */
-int se_op_count(void);
-const se_op *se_op_at(int i);
-const se_op *se_op_find(const char *name); /* NULL when there is none */
-int se_op_outs(const se_op *op);
+/* The table: every op of core/ops/all.def, then those that were loaded. */
+SE_API int se_op_count(void);
+SE_API const se_op *se_op_at(int i);
+SE_API const se_op *se_op_find(const char *name); /* NULL when there is none */
+SE_API int se_op_outs(const se_op *op);
 
 /* `args`, parsed. */
 typedef enum se_attr_kind {
@@ -191,51 +191,81 @@ typedef struct se_signature {
         se_attr value;
     } attr[SE_MAX_ATTRS];
 } se_signature;
-const se_signature *se_op_signature(const se_op *op);
+SE_API const se_signature *se_op_signature(const se_op *op);
 
 /* --- calls for shape rules --- */
 
 /* Fails with "NAME: " and the text. */
 #define SE_SHAPE_FAIL(s, ...) se_shape_fail((s)->op, __VA_ARGS__)
-se_status se_shape_fail(const se_op *op, const char *format, ...) SE_PRINTF(2, 3);
+SE_API se_status se_shape_fail(const se_op *op, const char *format, ...) SE_PRINTF(2, 3);
 
 /* out[0] = in[0]. Broadcast of all inputs. */
-se_status se_shape_like_first(const se_shape *s);
-se_status se_shape_broadcast(const se_shape *s);
+SE_API se_status se_shape_like_first(const se_shape *s);
+SE_API se_status se_shape_broadcast(const se_shape *s);
 
 /* Checks that input i has dtype and, when rank >= 0, that rank; message with the argument's name.
  */
-se_status se_shape_want(const se_shape *s, int i, se_dtype dtype, int rank);
+SE_API se_status se_shape_want(const se_shape *s, int i, se_dtype dtype, int rank);
 
 /* Resolves an axis in -rank..rank-1; fails with the range in Lua's counting. */
-se_status se_axis(const se_shape *s, int64_t axis, int rank, int *out);
+SE_API se_status se_axis(const se_shape *s, int64_t axis, int rank, int *out);
 
 /* --- calls for .grad and .expand --- */
 
 /* Output 0 of a new node; attr gives all attributes in order, or NULL for the defaults. */
-se_ref se_op_apply(se_build *b, const se_op *op, const se_attr *attr, int n_in, const se_ref *in);
-se_ref se_out(se_ref r, int out);     /* another output of the same node */
-const se_type *se_ref_type(se_ref r); /* NULL for the null reference */
-bool se_ref_ok(se_ref r);
-const se_op *se_ref_op(se_ref r);     /* NULL for a leaf */
-se_ref se_ref_input(se_ref r, int i); /* input i of the node; borrowed */
-const se_attr *se_ref_attr(se_ref r);
-se_ref se_number(se_build *b, double value); /* f32[] that is a program input */
-se_ref se_number_i32(se_build *b, int64_t value);
-se_ref se_zeros(se_build *b, const se_type *t);
-se_ref se_sum_to(se_build *b, se_ref x,
-                 const se_type *t); /* sums x over the axes that broadcasting t had stretched */
-se_ref se_reshape_to(se_build *b, se_ref x, int rank, const int64_t *dim);
-se_ref se_add_grads(se_build *b, se_ref a, se_ref c); /* a + c, where a null reference is zero */
+SE_API se_ref se_op_apply(se_build *b, const se_op *op, const se_attr *attr, int n_in,
+                          const se_ref *in);
+SE_API se_ref se_out(se_ref r, int out);     /* another output of the same node */
+SE_API const se_type *se_ref_type(se_ref r); /* NULL for the null reference */
+SE_API bool se_ref_ok(se_ref r);
+SE_API const se_op *se_ref_op(se_ref r);     /* NULL for a leaf */
+SE_API se_ref se_ref_input(se_ref r, int i); /* input i of the node; borrowed */
+SE_API const se_attr *se_ref_attr(se_ref r);
+SE_API se_ref se_number(se_build *b, double value); /* f32[] that is a program input */
+SE_API se_ref se_number_i32(se_build *b, int64_t value);
+SE_API se_ref se_zeros(se_build *b, const se_type *t);
+SE_API se_ref
+se_sum_to(se_build *b, se_ref x,
+          const se_type *t); /* sums x over the axes that broadcasting t had stretched */
+SE_API se_ref se_reshape_to(se_build *b, se_ref x, int rank, const int64_t *dim);
+SE_API se_ref se_add_grads(se_build *b, se_ref a,
+                           se_ref c); /* a + c, where a null reference is zero */
 
 /* Gradients of sum(y[i] * dy[i]) with respect to x[j], through the graph between them. Lets a fused
  * gradient op give as its .expand the derivative of the forward op's expansion. */
-void se_grad_between(se_build *b, int n_y, const se_ref *y, const se_ref *dy, int n_x,
-                     const se_ref *x, se_ref *dx);
+SE_API void se_grad_between(se_build *b, int n_y, const se_ref *y, const se_ref *dy, int n_x,
+                            const se_ref *x, se_ref *dx);
 
 /* The expansion of op itself even if it has a kernel (for se_grad_between); fills y. */
-void se_op_expanded(se_build *b, const se_op *op, const se_attr *attr, int n_in, const se_ref *in,
-                    se_ref *y);
+SE_API void se_op_expanded(se_build *b, const se_op *op, const se_attr *attr, int n_in,
+                           const se_ref *in, se_ref *y);
+
+/* --- ops in a shared object of their own --- */
+
+/* What such a file exports: made by SE_OP_EXPORT(&an_op, &another), once in a file, after the ops.
+ * se.op.load (se_op_file_open) refuses it where version or size are not its own. The file is
+ * linked to nothing: cc -shared -fPIC my_op.c -o my_op.so $(pkg-config --cflags sembed). */
+typedef struct se_op_exports {
+    int32_t version, op_size; /* SE_OP_VERSION and sizeof(se_op) that the file was compiled with */
+    int32_t count;
+    const se_op *const *op;
+} se_op_exports;
+extern SE_API const se_op_exports se_op_exported;
+
+#define SE_OP_EXPORT(...)                                                                          \
+    static const se_op *const se_op_exported_list[] = {__VA_ARGS__};                               \
+    const se_op_exports se_op_exported = {                                                         \
+        SE_OP_VERSION, (int32_t)sizeof(se_op),                                                     \
+        (int32_t)(sizeof se_op_exported_list / sizeof *se_op_exported_list), se_op_exported_list}
+
+/* .cpu_rows or .cpu of such an op: a kernel over floats and the same one over doubles (with which
+ * gradients are compared with differences). */
+#define SE_KERNEL_OF(f32, f64)                                                                     \
+    {                                                                                              \
+        {                                                                                          \
+            f64, f32                                                                               \
+        }                                                                                          \
+    }
 
 #define SE_OP_EXTERN(name) extern const se_op se_op_##name
 #define OP(b, name, attr, ...)                                                                     \

@@ -79,6 +79,20 @@ typedef struct se_op_info {
 SE_API int32_t se_op_list(void);                        /* how many */
 SE_API void se_op_describe(int32_t i, se_op_info *out); /* 0 <= i < se_op_list() */
 
+/* --- ops from shared objects --- */
+
+/* A shared object built against op.h that exports ops (SE_OP_EXPORT). Opening it looks at the
+ * version and at every op: its fields, that its name is free; the table stays as it is. `take` puts
+ * the ops at the end of the table (they are numbers se_op_list() - n to se_op_list() - 1) and frees
+ * the handle; the file stays open for as long as the process lives. `close` gives back what was not
+ * taken; NULL is allowed. */
+typedef struct se_op_file se_op_file;
+SE_API se_status se_op_file_open(const char *path, se_op_file **out);
+SE_API int32_t se_op_file_list(const se_op_file *f); /* how many ops */
+SE_API void se_op_file_describe(const se_op_file *f, int32_t i, se_op_info *out);
+SE_API se_status se_op_file_take(se_op_file *f);
+SE_API void se_op_file_close(se_op_file *f);
+
 /* Applies an op: in[i] may be NULL where an optional tensor is left out; attr holds all attributes
  * in order. file and line are the recipe's place (file is copied once and shared). Fills op.n_out
  * handles in out. */

@@ -24,6 +24,12 @@ const char *se_version(void)
     return SEMBED_VERSION;
 }
 
+void se_op_info_of(const se_op *op, se_op_info *out)
+{
+    *out = (se_op_info){op,       op->name,       op->doc,      op->args,
+                        op->outs, se_op_outs(op), op->internal, op->expand != NULL};
+}
+
 int32_t se_op_list(void)
 {
     return se_op_count();
@@ -31,9 +37,7 @@ int32_t se_op_list(void)
 
 void se_op_describe(int32_t i, se_op_info *out)
 {
-    const se_op *op = se_op_at(i);
-    *out = (se_op_info){op,       op->name,       op->doc,      op->args,
-                        op->outs, se_op_outs(op), op->internal, op->expand != NULL};
+    se_op_info_of(se_op_at(i), out);
 }
 
 /* --- labels --- */

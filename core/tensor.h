@@ -16,6 +16,9 @@ struct se_tensor {
     se_tensor *prev, *next; /* the scope's list */
 };
 
+/* What se_op_describe gives. */
+void se_op_info_of(const se_op *op, se_op_info *out);
+
 /* SE_OK while the handle is not released; else SE_ERR_STATE, saying when that was. */
 se_status se_handle_alive(const se_tensor *t);
 

@@ -34,19 +34,19 @@ typedef struct se_attr {
 /* sembed-cdef-end */
 
 /* Makes a replicated type. `dim` holds `rank` sizes. */
-se_type se_type_make(se_dtype dtype, int rank, const int64_t *dim);
-se_type se_type_scalar(se_dtype dtype);
+SE_API se_type se_type_make(se_dtype dtype, int rank, const int64_t *dim);
+SE_API se_type se_type_scalar(se_dtype dtype);
 
 /* "f32", "bf16", "i32", "bool"; the dtype of a name, or SE_NONE. */
-const char *se_dtype_name(se_dtype dtype);
-se_dtype se_dtype_of(const char *name);
+SE_API const char *se_dtype_name(se_dtype dtype);
+SE_API se_dtype se_dtype_of(const char *name);
 
 /* Bytes of one element. f32 takes 8 while se_real_is_f64() (tests of gradients only). */
-size_t se_dtype_size(se_dtype dtype);
+SE_API size_t se_dtype_size(se_dtype dtype);
 
 /* Number of elements (1 for a scalar) and bytes of the whole tensor. */
-int64_t se_type_count(const se_type *t);
-size_t se_type_bytes(const se_type *t);
+SE_API int64_t se_type_count(const se_type *t);
+SE_API size_t se_type_bytes(const se_type *t);
 
 /* The product of the sizes with 0 counted as 1, and the most it may be: no machine holds more, and
  * no count or distance within a tensor comes near 2^63. */
@@ -55,23 +55,23 @@ double se_type_span(const se_type *t);
 
 /* Elements of one row, where a row is the last axis (1 for a scalar), and the number of such rows.
  */
-int64_t se_type_last(const se_type *t);
-int64_t se_type_rows(const se_type *t);
+SE_API int64_t se_type_last(const se_type *t);
+SE_API int64_t se_type_rows(const se_type *t);
 
 /* Same dtype and dims; same dims. */
-bool se_type_same(const se_type *a, const se_type *b);
-bool se_shape_same_dims(const se_type *a, const se_type *b);
+SE_API bool se_type_same(const se_type *a, const se_type *b);
+SE_API bool se_shape_same_dims(const se_type *a, const se_type *b);
 
 /* numpy's broadcasting of the dims of a and b into out (dtype of a). False when they do not fit. */
-bool se_type_broadcast(const se_type *a, const se_type *b, se_type *out);
+SE_API bool se_type_broadcast(const se_type *a, const se_type *b, se_type *out);
 
 /* Writes "f32[8,768]" (scalars: "f32[]"); returns `text`. */
 enum { SE_TYPE_TEXT = 160 };
-const char *se_type_print(const se_type *t, char text[SE_TYPE_TEXT]);
+SE_API const char *se_type_print(const se_type *t, char text[SE_TYPE_TEXT]);
 
 /* Tests of gradients compute every f32 tensor in double: set once, before the first tensor. */
-void se_real_set_f64(bool on);
-bool se_real_is_f64(void);
+SE_API void se_real_set_f64(bool on);
+SE_API bool se_real_is_f64(void);
 
 #ifdef __cplusplus
 }

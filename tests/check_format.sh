@@ -17,6 +17,6 @@ fi
 mode='--dry-run -Werror'
 [ "${1:-}" != --fix ] || mode=-i
 # unicode_tables.h is written by tokenizer/make_tables.lua.
-find core tokenizer tests bench -name '*.[ch]' ! -name unicode_tables.h -print0 |
+find core tokenizer tests bench recipes -name '*.[ch]' ! -name unicode_tables.h -print0 |
     xargs -0 "$found" $mode
-echo "format: $(find core tokenizer tests bench -name '*.[ch]' | wc -l) files looked at"
+echo "format: $(find core tokenizer tests bench recipes -name '*.[ch]' | wc -l) files looked at"

@@ -15,8 +15,8 @@ local layers = {
   { name = 'buf', files = { '^core/buf%.[ch]$' }, may = { 'type', 'base' } },
   { name = 'op.h', files = { '^core/op%.h$' }, may = { 'type', 'base' } },
   { name = 'node',
-    files = { '^core/op%.c$', '^core/node%.[ch]$', '^core/grad%.[ch]$', '^core/build%.[ch]$',
-      '^core/hlo%.[ch]$', '^generated/op_table%.inc$' },
+    files = { '^core/op%.c$', '^core/signature%.c$', '^core/node%.[ch]$', '^core/grad%.[ch]$',
+      '^core/build%.[ch]$', '^core/hlo%.[ch]$', '^generated/op_table%.inc$' },
     may = { 'op.h', 'buf', 'type', 'base' } },
   { name = 'kernels', files = { '^core/kernels/.+%.[ch]$' }, may = { 'op.h', 'type', 'base' } },
   { name = 'ops', files = { '^core/ops/.+%.[ch]$' },
@@ -27,7 +27,7 @@ local layers = {
   { name = 'sembed.h', files = { '^core/sembed%.h$' }, may = { 'op.h', 'type', 'base' } },
   { name = 'handles', -- what sembed.h declares
     files = { '^core/tensor%.[ch]$', '^core/eval%.[ch]$', '^core/print%.[ch]$',
-      '^core/rate%.c$' },
+      '^core/rate%.c$', '^core/load%.c$' },
     may = { 'sembed.h', 'exec', 'ops', 'node', 'op.h', 'kernels', 'arena', 'buf', 'type',
       'base' } },
   { name = 'io', files = { '^core/io/.+%.[ch]$' },
@@ -38,6 +38,7 @@ local layers = {
   { name = 'tokenizer', files = { '^tokenizer/.+%.[ch]$' }, may = { 'tokenizer.h', 'base' } },
   { name = 'program', files = { '^core/main%.c$', '^core/embed%.[ch]$' },
     may = { 'turn', 'tokenizer.h', 'sembed.h', 'op.h', 'type', 'base' } },
+  { name = 'examples', files = { '^recipes/examples/.+%.c$' } }, -- only installed headers: <op.h>
 }
 
 -- Libraries that only some files know. Others (the C library, POSIX) are free.

@@ -92,6 +92,57 @@ if command -v c++ >/dev/null; then
     c++ -std=c++11 -Wall -Wextra -pedantic -Werror "$work/user.cc" -o "$work/user" "${flags[@]}" && "$work/user"
 fi
 
+# An op in a shared object, compiled with the installed headers alone: for the program, for a program linked to the
+# library, and for one whose plugin brings the library along and keeps it to itself.
+"$compiler" -std=c11 -shared -fPIC -Wall -Wextra -pedantic -Werror recipes/examples/snake.c -o "$work/snake.so" \
+    "${headers[@]}" -lm
+cat >"$work/ops.c" <<'EOF'
+#include <math.h>
+#include <op.h>
+#include <sembed.h>
+#include <stdio.h>
+int use_op(const char *path);
+int use_op(const char *path)
+{
+    const float x[2] = {0.5F, -1};
+    const int64_t dim[1] = {2};
+    se_attr a = {.f = 2};
+    se_op_file *file;
+    se_tensor *in, *out, *grad;
+    const void *data;
+    if (se_op_file_open(path, &file) || se_op_file_take(file) || se_tensor_make(SE_F32, 1, dim, x, &in) ||
+        se_call(se_op_find("snake"), 1, &in, &a, "ops.c", 1, &out) || se_grad(out, 1, &in, &grad) ||
+        se_tensor_data(grad, false, &data))
+        return fprintf(stderr, "%s\n", se_message()), 1;
+    for (int i = 0; i < 2; i++)
+        if (!(fabs(((const float *)data)[i] - (1 + sin(4 * (double)x[i]))) < 1e-6))
+            return 2;
+    return se_op_file_open(path, &file) == SE_ERR_ARG ? 0 : 3; /* its name is taken now */
+}
+EOF
+cat >"$work/linked.c" <<'EOF'
+int use_op(const char *path);
+int main(int argc, char **argv) { return argc == 2 ? use_op(argv[1]) : 9; }
+EOF
+cat >"$work/opener.c" <<'EOF'
+#include <dlfcn.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+    int (*use_op)(const char *);
+    void *plugin = dlopen(argv[argc - 1], RTLD_NOW | RTLD_LOCAL), *call = plugin ? dlsym(plugin, "use_op") : 0;
+    memcpy(&use_op, &call, sizeof call);
+    return use_op ? use_op(argv[1]) : 9;
+}
+EOF
+"$compiler" -std=c11 -Wall -Wextra -Werror "$work/ops.c" "$work/linked.c" -o "$work/linked" "${flags[@]}" -lm
+"$work/linked" "$work/snake.so" || { echo "an op for a linked program: failed at step $?"; exit 1; }
+"$compiler" -std=c11 -shared -fPIC "$work/ops.c" -o "$work/ops_plugin.so" "${flags[@]}" -lm
+"$compiler" -std=c11 -Wall -Wextra -Werror "$work/opener.c" -o "$work/opener" ${EXTRA_FLAGS:-} -ldl
+"$work/opener" "$work/snake.so" "$work/ops_plugin.so" || { echo "an op for a plugin: failed at step $?"; exit 1; }
+"$tree/bin/sembed" -e "se = require 'sembed'; se.op.load '$work/snake.so'
+    assert(math.abs(se.tensor(1.5):snake(2):item() - (1.5 + math.sin(3) ^ 2 / 2)) < 1e-6)"
+
 other=$(nm -D --defined-only "$library" | awk '$3 !~ /^se_/ { print $3 }')
 [ -z "$other" ] || { echo "libsembed.so exports:" "$other"; exit 1; }
 readelf -d "$library" | grep -q 'SONAME.*libsembed\.so\.[0-9]' || { echo 'libsembed.so has no SONAME'; exit 1; }

@@ -15,6 +15,7 @@
 
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
+local offer = require 'sembed.offer'
 local op = require 'sembed.op'
 local signature = require 'sembed.signature'
 
@@ -43,24 +44,6 @@ local function check_fields(fields)
     'op.define: name must be small letters, digits and _, first a letter: "%s" came', name)
   fail.unless(not fields.doc:find '\n' and fields.doc ~= '', 'op.define: %s: doc must be one line',
     name)
-end
-
--- Whatever se.NAME or x:NAME already mean.
-local function check_free(fields)
-  local name, se, methods = fields.name, require 'sembed', require('sembed.tensor').methods
-  local there = op.specs[name]
-  if there and there.place then
-    if not fields.replace then
-      fail.raise('op.define: %s is there already, from %s; replace = true takes its place', name,
-        there.place)
-    end
-  elseif there then
-    fail.raise('op.define: %s is an op already: %s', name, there.doc)
-  elseif rawget(se, name) ~= nil or getmetatable(se).loaders[name] then
-    fail.raise('op.define: se.%s is there already', name)
-  elseif methods[name] then
-    fail.raise('op.define: tensors have a method %s already', name)
-  end
 end
 
 local function check_word(name, word, seen)
@@ -173,7 +156,7 @@ end
 
 return function(fields)
   check_fields(fields)
-  check_free(fields)
+  offer.check_free('op.define', fields.name, fields.replace)
   local file, line = fail.place()
   local spec = { name = fields.name, args = fields.args, doc = fields.doc, outs = fields.outs,
     sample = fields.sample, expand = fields.expand, n_out = 1, internal = false, composite = true,
@@ -181,8 +164,6 @@ return function(fields)
   read_arguments(spec)
   read_outputs(spec)
   local f = make(spec)
-  op.add(spec, f)
-  require('sembed.tensor').methods[spec.name] = f
-  rawset(require 'sembed', spec.name, f)
+  offer.add(spec, f)
   return f
 end

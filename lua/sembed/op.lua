@@ -153,42 +153,37 @@ local function maker(spec)
   return spec.args == 'x y' and make_binary or make
 end
 
--- The op table: { {name, doc, args, outs, n_out, internal, composite, op} ... }
-local function op_table()
-  local info, specs = core.new 'se_op_info', {}
-  for i = 0, core.C.se_op_list() - 1 do
-    core.C.se_op_describe(i, info)
-    specs[#specs + 1] = {
-      op = info.op, name = core.text(info.name), args = core.text(info.args),
-      doc = info.doc ~= nil and core.text(info.doc) or '',
-      outs = info.outs ~= nil and core.text(info.outs) or nil,
-      n_out = info.n_out, internal = info.internal, composite = info.composite,
-    }
-  end
-  return specs
+-- What a se_op_info tells: { name, doc, args, outs, n_out, internal, composite, op }
+function op.spec_of(info)
+  return {
+    op = info.op, name = core.text(info.name), args = core.text(info.args),
+    doc = info.doc ~= nil and core.text(info.doc) or '',
+    outs = info.outs ~= nil and core.text(info.outs) or nil,
+    n_out = info.n_out, internal = info.internal, composite = info.composite,
+  }
 end
 
-for _, spec in ipairs(op_table()) do
+-- What se.NAME and x:NAME are for an op of the table: a function with its argument checks.
+function op.function_of(spec) return maker(spec)(spec) end
+
+local info = core.new 'se_op_info'
+for i = 0, core.C.se_op_list() - 1 do
+  core.C.se_op_describe(i, info)
+  local spec = op.spec_of(info)
   if not spec.internal then
     op.specs[spec.name] = spec
     op.names[#op.names + 1] = spec.name
-    op.functions[spec.name] = maker(spec)(spec)
+    op.functions[spec.name] = op.function_of(spec)
   end
 end
 table.sort(op.names)
 
 -- --- ops from outside ---
 
--- Offers an op under its name: `f` is what a call of it runs.
-function op.add(spec, f)
-  if not op.specs[spec.name] then
-    op.names[#op.names + 1] = spec.name
-    table.sort(op.names)
-  end
-  op.specs[spec.name], op.functions[spec.name] = spec, f
-end
-
 -- se.op.define { name = ..., args = ..., expand = function(x, ...) ... end }: an op made in Lua.
 function op.define(fields) return (require('sembed.define')(fields)) end
+
+-- se.op.load 'my_ops.so': the ops of a shared object.
+function op.load(path) return require('sembed.load')(path) end
 
 return op

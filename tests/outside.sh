@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Ops from shared objects: tests/outside.sh SEMBED [C_COMPILER]. Compiles tests/outside.c against
+# the headers alone, as it is and with every mistake that a person could make in it, and has
+# tests/lua/outside.lua load the results.
+set -eu
+sembed=$(realpath "$1") compiler=${2:-cc}
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# build NAME [flags]
+build() {
+    "$compiler" -std=c11 -shared -fPIC -O1 -Icore tests/outside.c -o "$work/$1.so" "${@:2}"
+}
+
+build good -Wall -Wextra -pedantic -Werror
+build good_again -DCHANGE='.name = "fresh"' -DSECOND='.name = "fresh_pair"' -Wno-override-init
+build version -DVERSION=SE_OP_VERSION+1 -DSIZE=1000 -DUNKNOWN_CALL
+build size -DVERSION=SE_OP_VERSION -DSIZE=1000
+build unknown_op -DUNKNOWN_OP
+build unknown_call -DUNKNOWN_CALL
+build nothing -DNOTHING
+echo 'not a shared object at all, only some lines of text that end somewhere' >"$work/text.so"
+
+# Each line: what the message must say, then the field that is wrong.
+while IFS='|' read -r said change; do
+    [ -n "$said" ] || continue
+    count=$((${count:-0} + 1))
+    build "wrong_$count" -w -DCHANGE="$change"
+    echo "$said" >"$work/wrong_$count.txt"
+done <<'LIST'
+op 1 has no name|.name = NULL
+My op: a name must be small letters|.name = "My op"
+softmax: is an op already: exp(x) / sum(exp(x))|.name = "softmax"
+twofold_pair: comes twice in the file|.name = "twofold_pair"
+se.train is there already|.name = "train"
+tensors have a method shape already|.name = "shape"
+twofold: .doc must be one line|.doc = "two\nlines"
+twofold: .doc must be one line|.doc = NULL
+twofold: .args is missing|.args = NULL
+twofold: args cannot be read at ":axis"|.args = "x :axis"
+twofold: args cannot be read at "axis:axis=-1,"|.args = "x axis:axis=-1,"
+twofold: args cannot be read at "{0"|.args = "x axes:axes={0"
+twofold: args cannot be read at "1"|.args = "x axes:axes=1"
+twofold: args cannot be read at "1.5"|.args = "x n:int=1.5"
+twofold: args cannot be read at "yes"|.args = "x keep:bool=yes"
+twofold: args cannot be read at "f16"|.args = "x kind:dtype=f16"
+twofold: args: more than 6 numbers|.args = "x axes:axes={0,1,2,3,4,5,6}"
+twofold: args: n: unknown kind "integer"|.args = "x n:integer=1"
+twofold: args: tensors come first, then attributes: "x" came|.args = "n:int=1 x"
+twofold: args: the tensor with a * must be the last: "y" came|.args = "xs* y"
+twofold: args: y comes after a tensor that may be left out|.args = "x? y"
+twofold: args: "x" comes twice|.args = "x x"
+twofold: args: "x" comes twice|.args = "x x:int"
+twofold: args: "a_name_that_has_24_letters" is longer than 23|.args = "a_name_that_has_24_letters"
+twofold: args: more than 8 attributes|.args = "a:int b:int c:int d:int e:int f:int g:int h:int i:int"
+twofold: .shape is missing|.shape = NULL
+twofold: neither a kernel (.cpu_rows or .cpu) nor .expand is given|.cpu_rows = {{NULL}}
+twofold: a kernel for every machine, level[SE_LEVEL_PORTABLE], is missing|.cpu_rows = {{twice_f64}}
+twofold: .split is 7|.split = (se_split)7
+twofold: .n_out is 5, 1 to 4 are wanted|.n_out = 5
+twofold: .outs names 0 outputs, .n_out says 2|.n_out = 2
+twofold: .outs names 2 outputs, .n_out says 1|.outs = "y z"
+twofold: .alias is set, but there is no input|.args = "", .alias = true
+twofold: .texts is 2, there are 1 inputs|.texts = 2
+twofold: .inplace is 0x2, there are 1 inputs|.inplace = 2
+twofold: .overwrites[0] is 2, there are 1 inputs and 1 outputs|.overwrites = {2}
+twofold: .overwrites[1] is 1, there are 1 inputs and 1 outputs|.overwrites = {0, 1}
+LIST
+[ "$count" -ge 37 ]
+"$sembed" tests/lua/outside.lua folder="$work" wrong="$count"
