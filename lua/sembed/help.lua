@@ -47,13 +47,21 @@ local function words(text)
   return list
 end
 
--- One line an entry: what to type, and its first sentence. A page's is its title.
-local function listing(entries)
+local function line_with(word, text)
+  for line in text:gmatch '[^\n]+' do
+    if line:lower():find(word:lower(), 1, true) then return line end
+  end
+end
+
+-- One line an entry: what to type, and its first sentence. A page's is its title, or the line in
+-- which the word stands that was looked for.
+local function listing(entries, word)
   local lines, wide = {}, 0
   for _, e in ipairs(entries) do wide = math.max(wide, #e.path) end
   wide = math.min(wide, 32)
   for _, e in ipairs(entries) do
-    local doc = e.kind == 'page' and 'a page: ' .. e.doc:match '^# ([^\n]*)' or e.doc
+    local doc = e.kind == 'page' and 'a page: ' .. (word and line_with(word, e.doc)
+      or e.doc:match '^# ([^\n]*)') or e.doc
     if e.kind == 'recipe' then doc = 'a recipe: ' .. doc end
     local head = ('  %-' .. wide .. 's  '):format(e.path)
     lines[#lines + 1] = head .. index.brief(doc, math.max(WIDE - #head, 30))
@@ -98,7 +106,7 @@ local function matches(name, all)
   end
   table.sort(found, function(a, b)
     local exact_a, exact_b = a.path == name, b.path == name
-    if exact_a ~= exact_b then return exact_a end
+    if exact_a ~= exact_b and name:find('.', 1, true) then return exact_a end
     if method and a.kind ~= b.kind then return a.kind == 'method' end
     if a.kind ~= b.kind then return RANK[a.kind] < RANK[b.kind] end
     return a.path < b.path
@@ -222,7 +230,8 @@ function help.find(name, env)
   local guess = near[1] and ('; did you mean %s?'):format(table.concat(near, ', ')) or ''
   local mention, rest = mentions(name, all)
   if not mention[1] then return nil, ('no help on "%s"%s'):format(name, guess) end
-  return ('"%s" is mentioned by\n%s%s'):format(name, listing(mention),
+  return ('"%s" is mentioned by\n%s%s'):format(name,
+    listing(mention, name),
     rest > 0 and ('\n  and %d more'):format(rest) or '')
 end
 

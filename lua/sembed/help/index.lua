@@ -52,7 +52,7 @@ end
 function index.groups()
   local list, placed = {}, {}
   for _, group in ipairs(docs.groups()) do
-    local entry = add({}, 'group', group.name, '', group.head)
+    local entry = add({}, 'group', 'ops/' .. group.name, '', group.head)
     entry.parts = {}
     for _, name in ipairs(group.ops) do
       if op.specs[name] and not op.specs[name].place then
@@ -61,7 +61,7 @@ function index.groups()
     end
     if entry.parts[1] then list[#list + 1] = entry end
   end
-  local rest = add({}, 'group', 'others', '', 'Ops that this session made or loaded.')
+  local rest = add({}, 'group', 'ops/others', '', 'Ops that this session made or loaded.')
   rest.parts = {}
   for _, name in ipairs(op.names) do
     if not placed[name] then rest.parts[#rest.parts + 1] = op_entry(name) end

@@ -106,7 +106,7 @@ first, then the others in order; a table at the end may name any of them:
 local function ops_page()
   local parts = { heading(1, 'Ops'), OPS }
   for _, group in ipairs(index.groups()) do
-    parts[#parts + 1] = heading(2, 'Group ' .. group.path)
+    parts[#parts + 1] = heading(2, 'Group ' .. group.name)
     parts[#parts + 1] = prose(group.doc) .. '\n'
     for _, entry in ipairs(group.parts) do parts[#parts + 1] = op_text(entry) end
   end
@@ -182,7 +182,8 @@ local function index_page(pages)
   local function list(title, file, entries, word)
     parts[#parts + 1] = ('- %s'):format(link(title, file))
     for _, e in ipairs(entries) do
-      parts[#parts + 1] = ('  - %s: %s'):format(link(e.path, file, word .. ' ' .. e.path),
+      local name = e.kind == 'group' and e.name or e.path
+      parts[#parts + 1] = ('  - %s: %s'):format(link(name, file, word .. ' ' .. name),
         escape(index.brief(e.doc, 120)))
     end
   end
