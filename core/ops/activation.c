@@ -1,4 +1,5 @@
-/* gelu: x Phi(x), where Phi is the normal distribution, exact or by tanh; and its gradient. */
+/* Activations with a kernel of their own: gelu, x Phi(x), where Phi is the normal distribution,
+ * exact or by tanh; and its gradient. */
 #include "ops/compose.h"
 
 SE_OP_EXTERN(gelu_grad);

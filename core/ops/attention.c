@@ -218,9 +218,11 @@ const se_op se_op_attention = {
     .name = "attention",
     .args = "q k v starts bias? key? who? heads:int longest:int rate:num=0 place:int=0 "
             "causal:bool=false",
-    .doc = "softmax(q k' / sqrt(d) + bias) v within each packed text, for each head; bias[key - "
-           "query + longest - 1, head] or bias[head, query, key]; causal: no key after the query; "
-           "with key and who, dropout of the probabilities",
+    .doc =
+        "softmax(q k' / sqrt(d) + bias) v within each packed text, for each of `heads` pieces of "
+        "d columns; text j is rows starts[j] to starts[j + 1] - 1, `longest` the most rows of one; "
+        "bias[key - query + longest - 1, head] or bias[head, query, key]; causal: no key after the "
+        "query; with key and who, dropout of a share `rate` of the probabilities",
     .shape = attention_shape,
     .cpu = SE_KERNEL(attention),
     .scratch = attention_scratch,

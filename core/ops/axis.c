@@ -1,4 +1,4 @@
-/* softmax, log_softmax, logsumexp, normalize and cosine over any axis. The kernels know the last
+/* Over any one axis: softmax, log_softmax, logsumexp, normalize, cosine. The kernels know the last
  * one (norm.c): another axis is brought there and back. */
 #include "ops/compose.h"
 

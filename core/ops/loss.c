@@ -1,5 +1,5 @@
-/* cross_entropy. Where targets are numbers and nothing is smoothed it is a kernel with a gradient
- * of its own; else it is made of other ops. */
+/* The loss of rows of scores: cross_entropy. Where targets are numbers and nothing is smoothed it
+ * is a kernel with a gradient of its own; else it is made of other ops. */
 #include "ops/compose.h"
 
 SE_OP_EXTERN(cross_entropy_grad);
@@ -180,8 +180,10 @@ static void cross_entropy_expand(se_build *b, const se_rule *g)
 const se_op se_op_cross_entropy = {
     .name = "cross_entropy",
     .args = "scores targets smoothing:num=0",
-    .doc = "log(sum(exp(scores))) - scores[target] of each row; targets i32[rows] count from 0, or "
-           "are f32 shares of all classes",
+    .doc =
+        "log(sum(exp(scores))) - scores[target] of each row, and its first part; targets i32[rows] "
+        "count from 0, or are f32 shares of all classes; smoothing: so large a share of a target "
+        "goes to all classes evenly",
     .n_out = 2,
     .outs = "loss lse",
     .shape = cross_entropy_shape,

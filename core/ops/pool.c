@@ -1,4 +1,5 @@
-/* mean_pool and its gradient, each the transpose of the other; max_pool; first_pool. */
+/* One row for each packed text: mean_pool and its gradient, each the transpose of the other;
+ * max_pool; first_pool. */
 #include "ops/compose.h"
 #include "ops/texts.h"
 
