@@ -210,17 +210,26 @@ end
 
 -- --- what is made of it ---
 
--- The pairs of rows that are nearest to each other: search.paraphrases(x, { most = 1000 }) -> a
--- list of { score, a, b }, the best first, rows from 0. mining/paraphrases.lua tells the options.
+-- The pairs of rows that are nearest to each other, the best first: se.search.paraphrases(x, { most
+-- = 1000 }) -> a list of { score, a, b }, rows from 0. x: f32[n, dims] or an opened file. options:
+-- top (100: of each row so many nearest are looked at), most (500000), threshold (of a score),
+-- metric.
 function search.paraphrases(...) return require 'sembed.mining.paraphrases' (...) end
--- Groups of rows around a centre: search.clusters(x, { threshold = 0.75, least = 10 }) -> lists of
--- rows from 0, the centre first. mining/clusters.lua tells how they are found.
+
+-- Groups of rows around a centre: se.search.clusters(x, { threshold = 0.75, least = 10 }) -> lists
+-- of rows from 0, the centre first, the largest group first. threshold: the least cosine with the
+-- centre; least: rows of a group.
 function search.clusters(...) return require 'sembed.mining.clusters' (...) end
--- Hard negatives: search.negatives(queries, corpus, positives, { number = 3 }) -> for each query a
--- list of { row, score }. mining/negatives.lua tells the options.
+
+-- Hard negatives: se.search.negatives(queries, corpus, positives, { number = 3 }) -> for each query
+-- a list of { row, score }. queries f32[q, dims], corpus f32[n, dims]; positives: for each query a
+-- list of rows that are never taken; rows count from 0. options: number, range_min, range_max,
+-- max_score, min_score, absolute_margin, relative_margin, random, seed, as in `sembed mine`.
 function search.negatives(...) return require 'sembed.mining.negatives' (...) end
--- Pairs of a file for mining: for a, list in search.pairs(path, a_key, b_key) do ... end, where
--- list holds the texts that belong to a. mining/pairs.lua tells the forms of a line.
+
+-- Pairs of a file for mining: for a, list in se.search.pairs(path, a_key, b_key) do ... end, where
+-- list holds the texts that belong to a. A line is [a, b, ...], or an object with these keys; ''
+-- takes the usual ones (query and pos, anchor and positive, context and response).
 function search.pairs(...) return require 'sembed.mining.pairs' (...) end
 
 -- --- at the prompt ---

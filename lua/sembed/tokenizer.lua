@@ -33,7 +33,8 @@ function tokenizer.open(path)
   return new(box[0])
 end
 
--- Runs the batch call; the result is valid until the next one.
+-- A list of texts -> C's se_token_batch (tokenizer.h), with offsets where they are asked for; it is
+-- valid until the next call.
 function Tokenizer:batch(texts, length, with_offsets)
   local n = #texts
   local list, bytes = strings(math.max(n, 1)), sizes(math.max(n, 1))

@@ -214,9 +214,9 @@ end
 
 -- --- gradients ---
 
--- run(text, ...) -> value, grads, seen: encodes each text, takes loss(vector, ...) -> value, seen,
--- and the gradients with respect to options.params. options.chunk: how many texts are encoded at
--- once (cached.lua); nil or 0: all.
+-- A function run(text, ...) -> value, grads, seen, which encodes each text, takes loss(vector, ...)
+-- -> value, seen, and the gradients with respect to options.params. options.chunk: how many texts
+-- are encoded at once (cached.lua); nil or 0: all.
 function train.cached(encode, loss, options)
   fail.unless(options and options.params, 'train.cached: { params = ... } is missing')
   local chunk = options.chunk or 0

@@ -145,7 +145,8 @@ local function read(task, source, options)
 end
 
 -- How well the first text of each pair finds its second among the others': options: columns, limit
--- (the first N pairs), block, whole, similarity, and those of coder.lua.
+-- (the first N pairs), block, whole, similarity, batch, length, dims, query_prompt, document_prompt
+-- and the same with _name.
 function pairs_of.evaluate(model, path, options)
   options = options or {}
   local source, block = records.source(path), options.block or 100

@@ -126,7 +126,8 @@ local function count_unknown(set, place_of)
   return n
 end
 
--- options: split, similarity, and those of coder.lua.
+-- options: split, similarity, batch, length, dims, query_prompt, document_prompt and the same with
+-- _name.
 return function(model, path, options)
   options = options or {}
   local source, split = records.source(path), options.split or 'test'

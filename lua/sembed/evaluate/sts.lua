@@ -54,7 +54,7 @@ local function correlations(scores, seen)
   return result, order
 end
 
--- options: columns, limit (the first N pairs), and those of coder.lua.
+-- options: columns, limit (the first N pairs), batch, length, dims, prompt, prompt_name.
 return function(model, path, options)
   options = options or {}
   local source = records.source(path)

@@ -48,7 +48,8 @@ local function add(block, values, place)
   return n
 end
 
--- options: columns, limit (the first N records), and those of coder.lua.
+-- options: columns, limit (the first N records), batch, length, dims, query_prompt, document_prompt
+-- and the same with _name.
 return function(model, path, options)
   options = options or {}
   local source = records.source(path)

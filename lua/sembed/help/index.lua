@@ -113,7 +113,8 @@ local function add_member(list, parts, path, key, value, module, seen)
     e = named_entry(module, key) or named_entry(tensor_file(), key) or e
   end
   if kind == 'function' and not module_names()[value] then
-    local typed = path == 'se.session' and key or full -- the prompt has them as names of its own
+    -- The prompt has those of the session as names of its own.
+    local typed = path == 'se.session' and key ~= 'open' and key or full
     return add(parts, typed == key and 'prompt' or 'function', typed, e and e.args or '(...)',
       e and e.doc)
   end

@@ -1,5 +1,5 @@
 -- BERT: se.model.bert 'FOLDER', se.model.bert { vocab = ..., hidden = ..., layers = ..., heads =
--- ... }: all as in mpnet.lua. A text alone is of token type 0; positions count from 0.
+-- ... }: all as in se.model.mpnet. A text alone is of token type 0; positions count from 0.
 
 local nn = require 'sembed.nn'
 local transformer = require 'sembed.model.transformer'
