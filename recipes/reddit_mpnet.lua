@@ -41,7 +41,7 @@ local talk = se.data.pairs { cfg.data, tokenizer = model.tokenizer, length = cfg
 local test
 if given.data and not given.test then
   talk, test = talk:split(0.01)
-  print(('held out for the test: %d of %d pairs'):format(test:count(), talk:count() + test:count()))
+  print(('held out for the test: %d of %d pairs'):format(test.of, talk:count() + test.of))
 else
   test = se.data.pairs { cfg.test }
 end

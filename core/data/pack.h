@@ -23,18 +23,22 @@ SE_API se_status se_pack_batch(const se_token_batch *batch, int64_t n, const int
                                int32_t *positions);
 /* sembed-cdef-end */
 
-/* Tokenised texts in either form that they are kept in. */
+/* One tokenised text, its ids in one of two widths. */
+typedef struct se_pack_text {
+    const uint16_t *ids16;
+    const int32_t *ids32;
+    int64_t tokens;
+    bool cut; /* it lost tokens */
+} se_pack_text;
+
+/* Tokenised texts, wherever they are kept: text i (0 <= i < texts) of `from`. */
 typedef struct se_pack_source {
     int64_t texts;
-    const uint16_t *ids16; /* one of the two */
-    const int32_t *ids32;
-    const int64_t *starts64; /* one of the two: [texts + 1] */
-    const int32_t *starts32;
-    const uint8_t *cut8; /* at most one of the two: [texts], not 0 where tokens were cut */
-    const int32_t *cut32;
+    const void *from;
+    se_pack_text (*text)(const void *from, int64_t i);
 } se_pack_source;
 
-se_status se_pack(const se_pack_source *from, int64_t n, const int64_t *which, int32_t pad,
+se_status se_pack(const se_pack_source *source, int64_t n, const int64_t *which, int32_t pad,
                   se_packed *out, int32_t *ids, int32_t *starts, int32_t *positions);
 
 #endif

@@ -27,8 +27,8 @@ local function print_shares(data, columns)
   for _, name in ipairs(data.columns) do
     local s, text = data:stats(name), columns[name]
     print(('%s: %.1f tokens a text, longest %d, %.2f %% of the texts cut; padding to the batch\'s '
-      .. 'longest would be %.0f %% of its tokens'):format(name, s.tokens / data:count(), s.longest,
-      100 * s.truncated / data:count(), 100 * (1 - text.tokens / (text.count * text.longest))))
+      .. 'longest would be %.0f %% of its tokens'):format(name, s.tokens / s.texts, s.longest,
+      100 * s.truncated / s.texts, 100 * (1 - text.tokens / (text.count * text.longest))))
   end
 end
 

@@ -4,8 +4,10 @@ local modules = {
   -- Texts and pairs of texts, read from files.
   data = {
     lines = function() return require 'sembed.data.lines' end,
+    mixture = function() return require 'sembed.data.mixture' end,
     pairs = function() return require 'sembed.data.pairs' end,
     texts = function() return require 'sembed.data.texts' end,
+    tokens = function() return require 'sembed.data.tokens' end,
   },
   -- Losses: functions of vectors that give a number.
   loss = {

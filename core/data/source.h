@@ -1,0 +1,45 @@
+/* The records of some files of pairs, one after another: where they are, and going on from a place.
+ */
+#ifndef SE_DATA_SOURCE_H
+#define SE_DATA_SOURCE_H
+
+#include "base.h"
+#include "data/record.h"
+
+typedef struct se_source se_source;
+
+/* Opens every file once, so that a missing one is known before a long job ("-" is standard input).
+ * With n_columns = 0 the first record that is parsed decides about the columns. */
+se_status se_source_open(int32_t n_files, const char *const *files, int32_t n_columns,
+                         const char *const *columns, se_source **out);
+void se_source_free(se_source *s); /* NULL is allowed */
+
+/* The next record as it stands in its file, not 0-ended, valid until the next call; blank lines are
+ * passed over; *text is NULL behind the last. Fails with "FILE: no pairs: ..." for a file without
+ * any, and as lines.h says. */
+se_status se_source_next(se_source *s, const char **text, size_t *bytes);
+
+/* The last record's file (its number, from 0) and line (from 1). */
+int32_t se_source_file(const se_source *s);
+int64_t se_source_line(const se_source *s);
+const char *se_source_name(const se_source *s, int32_t file);
+
+/* Parses a record of a file: see se_record_parse. Any number of threads, once the columns are
+ * known. */
+se_status se_source_parse(se_source *s, const char *text, size_t bytes, int32_t file, int64_t line,
+                          se_record *out);
+se_columns *se_source_columns(se_source *s);
+
+/* The place behind the last record, and going on from there: at once in a plain file, else by
+ * reading over what stands before it. Only before the first record. */
+typedef struct se_source_place {
+    int64_t file, line, offset; /* lines of that file that are done, bytes of its unpacked text */
+    int64_t pairs;              /* records of that file */
+} se_source_place;
+void se_source_tell(const se_source *s, se_source_place *out);
+se_status se_source_go(se_source *s, const se_source_place *to);
+
+/* The share of the files' bytes that was read, 0 to 1; 0 where sizes are not known. */
+double se_source_progress(const se_source *s);
+
+#endif

@@ -1,0 +1,89 @@
+/* How a token file lies on disk (all numbers little-endian):
+ *
+ *   head       se_token_head, then its JSON text, filled up to 64 bytes
+ *   blocks     each se_token_block, then the arrays of its pairs; PAIRS pairs, the last one fewer
+ *   tail       int64 offset[blocks + 1]; se_source_place[blocks], where each begins in the sources;
+ *              int64 bucket[SE_TOKEN_BUCKETS]; filled up
+ *   end        se_token_end, the last bytes of the file
+ *
+ * A file that is being made has no tail and no end; each of its blocks says how it goes on. A text
+ * is number pair * columns + column within its block. */
+#ifndef SE_DATA_TOKENLAYOUT_H
+#define SE_DATA_TOKENLAYOUT_H
+
+#include "data/source.h"
+#include "data/tokenfile.h"
+
+enum { SE_TOKEN_VERSION = 1, SE_TOKEN_ALIGN = 64 };
+#define SE_TOKEN_MAGIC 0x316b6f7464626d73u       /* "smbdtok1" */
+#define SE_TOKEN_BLOCK_MAGIC 0x6b636f6c626b6f74u /* "tokblock" */
+
+typedef struct se_token_head {
+    uint64_t magic;
+    uint32_t version, pairs_in_block;
+    uint32_t columns, wide; /* wide: ids have 32 bits, else 16 */
+    uint64_t facts, text; /* bytes: the JSON text of the facts, with a line break behind it; all of
+                             the text, which goes on with the list of the columns' names */
+    uint64_t unused[3];
+} se_token_head;
+
+/* The block: this, hash[texts], start[texts + 1], cut[texts], ids[start[texts]], filled up. */
+typedef struct se_token_block {
+    uint64_t magic;
+    int64_t number, pairs, tokens, bytes; /* bytes: of the whole block */
+    se_source_place after;                /* where the sources go on behind it */
+    uint64_t check; /* XXH64 of what follows, with the check of the block before as seed */
+    uint64_t unused[6];
+    se_column_stats stats[SE_MAX_COLUMNS]; /* of all blocks so far */
+} se_token_block;
+
+typedef struct se_token_end {
+    int64_t pairs, blocks, tail; /* tail: its offset */
+    uint64_t check;              /* of the last block: tells these pairs from others */
+    uint64_t tail_check;         /* XXH64 of the tail and the numbers above */
+    uint64_t unused[2];
+    uint64_t magic;
+} se_token_end;
+
+_Static_assert(sizeof(se_token_head) == 64 && sizeof(se_token_end) == 64, "token file layout");
+_Static_assert(sizeof(se_token_block) % SE_TOKEN_ALIGN == 0, "token file layout");
+
+/* The arrays of a block. */
+typedef struct se_token_arrays {
+    const uint64_t *hash;
+    const uint32_t *start;
+    const uint8_t *cut;
+    const void *ids; /* uint16_t or int32_t */
+} se_token_arrays;
+
+/* Where they begin behind the block's first byte; *bytes: the block's length, filled up. */
+typedef struct se_token_offsets {
+    int64_t hash, start, cut, ids, bytes;
+} se_token_offsets;
+se_token_offsets se_token_place(int64_t texts, int64_t tokens, bool wide);
+
+/* What a token file is made from (tokenfile.h, se_token_job_open). */
+typedef struct se_token_inputs {
+    int32_t n_files, n_columns;
+    const char *const *files, *const *columns;
+    const se_tokenizer *tokenizer;
+    int32_t max_tokens;
+} se_token_inputs;
+
+/* The facts as one line of JSON, its line break included; freed by free(). */
+se_status se_token_facts(const se_token_inputs *in, char **out);
+/* The name of the file: the same for the same sources whatever they hold. */
+se_status se_token_name(const se_token_inputs *in, const char *facts, char out[128]);
+/* JSON as such a line; the columns' names as JSON, freed by se_json_free. */
+se_status se_token_line(const struct se_json *v, char **out);
+se_status se_token_names(const se_columns *c, struct se_json **out);
+/* Whether an open file has these facts. */
+bool se_token_file_has(const se_token_file *f, const char *facts);
+
+/* Bytes of the tail, filled up. */
+int64_t se_token_tail(int64_t blocks);
+
+/* Which of SE_TOKEN_BUCKETS parts a pair is in, by the hash of its first text. */
+int32_t se_token_bucket(uint64_t hash);
+
+#endif
