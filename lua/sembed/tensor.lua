@@ -1,6 +1,7 @@
 -- Tensors as Lua values: reading them, operators and methods; making them is in make.lua, the graph
 -- in graph.lua. Methods with the names of ops come from the op table (op.lua).
 
+local arrays = require 'sembed.arrays'
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local graph = require 'sembed.graph'
@@ -10,7 +11,7 @@ local op = require 'sembed.op'
 local C = core.C
 local tensor = { is = core.is_tensor }
 
-for _, part in ipairs { make, graph } do
+for _, part in ipairs { make, graph, arrays } do
   for name, f in pairs(part) do tensor[name] = f end
 end
 local count = make.count
@@ -221,6 +222,7 @@ function tensor.join(list)
 end
 
 methods.assign, methods.keep = graph.assign, graph.keep
+methods.allclose, methods.array_equal = arrays.allclose, arrays.array_equal
 -- x.size('x') would hand C whatever stands in a field `c` of it.
 for name, method in pairs(methods) do
   methods[name] = function(t, ...)
