@@ -199,7 +199,7 @@ static inline int32_t mod_of_i32(int32_t a, int32_t b)
     int32_t r = b == -1 ? 0 : a % b;
     return r != 0 && ((r < 0) != (b < 0)) ? r + b : r;
 }
-#define RUN_MOD(name, A, F)                                                                        \
+#define RUN_CALL(name, A, F)                                                                       \
     static void name(int64_t n, void *po, const void *pa, int sa, const void *pb, int sb)          \
     {                                                                                              \
         A *o = po;                                                                                 \
@@ -207,12 +207,44 @@ static inline int32_t mod_of_i32(int32_t a, int32_t b)
         for (int64_t i = 0; i < n; i++)                                                            \
             o[i] = F(a[i * sa], b[i * sb]);                                                        \
     }
-RUN_MOD(mod_real, real, mod_of)
-RUN_MOD(mod_i32, int32_t, mod_of_i32)
+RUN_CALL(mod_real, real, mod_of)
+RUN_CALL(mod_i32, int32_t, mod_of_i32)
 SE_ROWS(mod)
 {
     size_t size = size_of(&t->out_type[0]);
     run_binary(t, lo, hi, size, size, t->out_type[0].dtype == SE_I32 ? mod_i32 : mod_real);
+}
+
+/* What is left without the remainder is a multiple of b, but for its last place: the nearest whole
+ * number is meant. A b of 0 gives an infinity or nan, as the division does. */
+static inline real floor_divide_of(real a, real b)
+{
+    real r = (real)fmod(a, b), q = (real)rint((a - r) / b);
+    return b == 0 ? a / b : (r != 0 && ((r < 0) != (b < 0)) ? q - 1 : q);
+}
+static inline int32_t floor_divide_of_i32(int32_t a, int32_t b)
+{
+    if (b == -1)
+        return (int32_t)(0u - U(a));
+    return a / b - (a % b != 0 && ((a % b < 0) != (b < 0)));
+}
+RUN_CALL(floor_divide_real, real, floor_divide_of)
+RUN_CALL(floor_divide_i32, int32_t, floor_divide_of_i32)
+SE_ROWS(floor_divide)
+{
+    bool is_int = t->out_type[0].dtype == SE_I32;
+    size_t size = size_of(&t->out_type[0]);
+    run_binary(t, lo, hi, size, size, is_int ? floor_divide_i32 : floor_divide_real);
+}
+
+static inline real atan2_of(real y, real x)
+{
+    return (real)atan2(y, x);
+}
+RUN_CALL(atan2_real, real, atan2_of)
+SE_ROWS(atan2)
+{
+    run_binary(t, lo, hi, sizeof(real), sizeof(real), atan2_real);
 }
 
 /* To bool, from any dtype but bf16. */

@@ -1,4 +1,4 @@
-/* sin, cos, log1p, expm1, floor, ceil, round of each element. */
+/* sin, cos, log1p, expm1, floor, ceil, round, trunc, softsign of each element. */
 #include "kernels/vmath.h"
 
 #if defined(__clang__) && defined(SE_LEVEL_f64) /* libm's functions do not vectorise */
@@ -7,6 +7,7 @@
 
 SE_EACH(log1p, se_log1p(x))
 SE_EACH(expm1, se_expm1(x))
+SE_EACH(softsign, x / ((real)1 + se_abs(x)))
 
 /* i32 stays as it is. */
 #define STEPS(name, EXPR)                                                                          \
@@ -30,6 +31,7 @@ SE_EACH(expm1, se_expm1(x))
 STEPS(floor, sizeof(real) == 8 ? floor(x) : floorf((float)x))
 STEPS(ceil, sizeof(real) == 8 ? ceil(x) : ceilf((float)x))
 STEPS(round, sizeof(real) == 8 ? rint(x) : rintf((float)x))
+STEPS(trunc, sizeof(real) == 8 ? trunc(x) : truncf((float)x))
 
 /* Arguments that the vector loop's reduction is not good for are few: libm's reduction for them.
  * The output is not the input (.inplace is not set). */

@@ -1,11 +1,12 @@
-/* Over any one axis: softmax, log_softmax, logsumexp, normalize, cosine. The kernels know the last
- * one (norm.c): another axis is brought there and back. */
+/* Over any one axis: softmax, log_softmax, logsumexp, normalize, cosine, diff. The kernels of the
+ * first four know the last one (norm.c): another axis is brought there and back. */
 #include "ops/compose.h"
 
 SE_OP_EXTERN(log_softmax_last);
 SE_OP_EXTERN(logsumexp_last);
 SE_OP_EXTERN(maximum);
 SE_OP_EXTERN(normalize_last);
+SE_OP_EXTERN(not_equal);
 SE_OP_EXTERN(softmax_last);
 SE_OP_EXTERN(sqrt);
 
@@ -183,4 +184,46 @@ const se_op se_op_cosine = {
     .sample =
         "x:f32[5x7] y:f32[5x7]; x:f32[5x7] y:f32[7]; x:f32[4x3x5] y:f32[4x3x1] axis=1; "
         "x:f32[2x3]=0,0,0,0,0,0! y:f32[3]; x:f32[0x3] y:f32[3]; x:f32[211x200] y:f32[211x200]",
+};
+
+/* --- diff --- */
+
+enum { MOST_DIFFS = 100 }; /* each is three nodes */
+
+static se_status diff_shape(const se_shape *s)
+{
+    int axis;
+    se_status status = se_axis(s, s->attr[1].i, s->in[0].rank, &axis);
+    if (status)
+        return status;
+    if (s->attr[0].i < 0 || s->attr[0].i > MOST_DIFFS)
+        return SE_SHAPE_FAIL(s, "n = %lld: 0 to %d is wanted", (long long)s->attr[0].i, MOST_DIFFS);
+    s->out[0] = se_type_make((se_dtype)s->in[0].dtype, s->in[0].rank, s->in[0].dim);
+    int64_t size = s->in[0].dim[axis];
+    s->out[0].dim[axis] = size > s->attr[0].i ? size - s->attr[0].i : 0;
+    return SE_OK;
+}
+
+static void diff_expand(se_build *b, const se_rule *g)
+{
+    const se_type *t = se_ref_type(g->x[0]);
+    int64_t axis = g->attr[1].i < 0 ? g->attr[1].i + t->rank : g->attr[1].i, size = t->dim[axis];
+    se_ref y = g->x[0];
+    for (int64_t i = 0; i < g->attr[0].i && size > 0 && se_ref_ok(y); i++, size--) {
+        se_ref next = OP(b, slice, ATTRS(SE_INT(axis), SE_INT(1), SE_INT(size), SE_INT(1)), y);
+        se_ref here = OP(b, slice, ATTRS(SE_INT(axis), SE_INT(0), SE_INT(size - 1), SE_INT(1)), y);
+        y = t->dtype == SE_BOOL ? OP2(b, not_equal, next, here) : OP2(b, sub, next, here);
+    }
+    g->y[0] = y;
+}
+
+const se_op se_op_diff = {
+    .name = "diff",
+    .args = "x n:int=1 axis:axis=-1",
+    .doc = "each element less the one before it along an axis, n times; of bool, where they differ",
+    .shape = diff_shape,
+    .expand = diff_expand,
+    .sample =
+        "x:f32[5x7]; x:f32[4x3] axis=0; x:f32[4x3x2] n=2 axis=1; x:f32[3] n=9; x:f32[2x3] n=0; "
+        "x:i32[5]; x:bool[2x5]; x:f32[0x3]; x:f32[3x0]; x:f32[301x167]",
 };

@@ -12,6 +12,7 @@ SE_KERNEL_DECLARE(maximum);
 SE_KERNEL_DECLARE(minimum);
 SE_KERNEL_DECLARE(pow);
 SE_KERNEL_DECLARE(mod);
+SE_KERNEL_DECLARE(floor_divide);
 SE_KERNEL_DECLARE(neg);
 SE_KERNEL_DECLARE(exp);
 SE_KERNEL_DECLARE(log);
@@ -166,6 +167,12 @@ static void mod_grad(se_build *b, const se_rule *g)
     }
 }
 
+static void no_grad(se_build *b, const se_rule *g) /* a step: flat wherever it has a slope */
+{
+    (void)b;
+    (void)g;
+}
+
 static se_status mod_check(const se_task *t)
 {
     if (t->in_type[1].dtype != SE_I32)
@@ -215,6 +222,11 @@ BINARY(mod, "the remainder of x / y, with the sign of y", binary_shape, mod_grad
        "x:f32[251x173]@-9..9 y:f32[251x173]@-3..-1 -grad; x:i32[5x3]@-9..9 y:i32[3]@1..5; "
        "x:i32[4]@-9..9 y:i32[]@-4..-1; x:f32[0x3] y:f32[3]",
        .check = mod_check);
+BINARY(floor_divide, "the largest whole number not above x / y", binary_shape, no_grad,
+       "x:f32[2x3]@0.1..1.9 y:f32[3]@2..3; x:f32[6]=5.5,-5.5,7,-7,0.5,1! "
+       "y:f32[6]=3,3,-3,-3,2,0.1!; x:f32[251x173]@-9..9 y:f32[251x173]@-3..-1 -grad; "
+       "x:i32[5x3]@-9..9 y:i32[3]@1..5; x:i32[4]@-9..9 y:i32[]@-4..-1; x:f32[0x3] y:f32[3]",
+       .check = mod_check);
 
 /* --- one operand --- */
 
@@ -260,12 +272,6 @@ static void erf_grad(se_build *b, const se_rule *g) /* dy 2 / sqrt(pi) exp(-x^2)
 static void abs_grad(se_build *b, const se_rule *g)
 {
     g->dx[0] = OP2(b, mul, g->dy[0], OP1(b, sign, g->x[0]));
-}
-
-static void no_grad(se_build *b, const se_rule *g) /* a step: flat wherever it has a slope */
-{
-    (void)b;
-    (void)g;
 }
 
 static void relu_grad(se_build *b, const se_rule *g)

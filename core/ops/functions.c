@@ -1,6 +1,8 @@
 /* Functions of single elements beside those of elementwise.c: with kernels of their own (sin, cos,
- * log1p, expm1, floor, ceil, round), and made of others. */
+ * log1p, expm1, softsign, floor, ceil, round, trunc), and made of others. */
 #include "ops/compose.h"
+
+#include <math.h>
 
 SE_KERNEL_DECLARE(sin);
 SE_KERNEL_DECLARE(cos);
@@ -9,20 +11,26 @@ SE_KERNEL_DECLARE(expm1);
 SE_KERNEL_DECLARE(floor);
 SE_KERNEL_DECLARE(ceil);
 SE_KERNEL_DECLARE(round);
+SE_KERNEL_DECLARE(trunc);
+SE_KERNEL_DECLARE(softsign);
 
 SE_OP_EXTERN(abs);
 SE_OP_EXTERN(cast);
-SE_OP_EXTERN(clip);
 SE_OP_EXTERN(cos);
 SE_OP_EXTERN(equal);
 SE_OP_EXTERN(exp);
-SE_OP_EXTERN(log);
+SE_OP_EXTERN(expm1);
+SE_OP_EXTERN(greater);
+SE_OP_EXTERN(is_nan);
+SE_OP_EXTERN(less);
 SE_OP_EXTERN(log1p);
+SE_OP_EXTERN(logical_not);
 SE_OP_EXTERN(maximum);
 SE_OP_EXTERN(neg);
 SE_OP_EXTERN(not_equal);
 SE_OP_EXTERN(sigmoid);
 SE_OP_EXTERN(sin);
+SE_OP_EXTERN(softplus);
 SE_OP_EXTERN(where);
 
 static se_status f32_shape(const se_shape *s)
@@ -95,6 +103,18 @@ FUNCTION(floor, "the largest whole number not above x", steps_shape, no_grad, ST
 FUNCTION(ceil, "the smallest whole number not below x", steps_shape, no_grad, STEPS, .inplace = 1);
 FUNCTION(round, "the nearest whole number; of two equally near ones the even one", steps_shape,
          no_grad, STEPS, .inplace = 1);
+FUNCTION(trunc, "x without its fraction: the nearest whole number towards 0", steps_shape, no_grad,
+         STEPS, .inplace = 1);
+
+/* dy / (1 + |x|)^2: the quotient rule would subtract two numbers that are nearly the same. */
+static void softsign_grad(se_build *b, const se_rule *g)
+{
+    se_ref base = se_plus(b, OP1(b, abs, g->x[0]), 1);
+    g->dx[0] = OP2(b, div, OP2(b, div, g->dy[0], base), base);
+}
+
+FUNCTION(softsign, "x / (1 + |x|), between -1 and 1", f32_shape, softsign_grad, ANY, .floats = true,
+         .inplace = 1);
 
 /* --- made of others --- */
 
@@ -141,7 +161,82 @@ static void silu_expand(se_build *b, const se_rule *g)
 
 COMPOSITE(silu, "x", "x * sigmoid(x)", f32_shape, ANY, .floats = true);
 
-static se_status is_nan_shape(const se_shape *s)
+static void log_sigmoid_expand(se_build *b, const se_rule *g)
+{
+    g->y[0] = OP1(b, neg, OP1(b, softplus, OP1(b, neg, g->x[0])));
+}
+
+COMPOSITE(log_sigmoid, "x", "log(1 / (1 + exp(-x)))", f32_shape, ANY, .floats = true);
+
+static void reciprocal_expand(se_build *b, const se_rule *g)
+{
+    g->y[0] = OP2(b, div, se_number(b, 1), g->x[0]);
+}
+
+COMPOSITE(reciprocal, "x", "1 / x of each element", f32_shape,
+          "x:f32[2x3]@0.5..2; x:f32[]@-3..-1; x:f32[0]; x:i32[3]@1..4; x:f32[301x167]@0.1..9",
+          .floats = true);
+
+/* Exactly x where weight is 0, exactly y where it is 1. */
+static void lerp_expand(se_build *b, const se_rule *g)
+{
+    se_ref x = g->x[0], y = g->x[1], w = g->x[2], way = OP2(b, sub, y, x);
+    se_ref from_x = OP2(b, add, x, OP2(b, mul, w, way));
+    se_ref from_y = OP2(b, sub, y, OP2(b, mul, OP2(b, sub, se_number(b, 1), w), way));
+    g->y[0] = OP3(b, where, OP2(b, less, OP1(b, abs, w), se_number(b, 0.5)), from_x, from_y);
+}
+
+COMPOSITE(lerp, "x y weight", "x + weight (y - x): from x at 0 to y at 1", f32_shape,
+          "x:f32[2x3] y:f32[3] weight:f32[]=0.25; x:f32[] y:f32[4] weight:f32[4]@0..1; "
+          "x:i32[3] y:i32[3] weight:f32[]=0.75; x:f32[0x3] y:f32[3] weight:f32[]; "
+          "x:f32[251x173] y:f32[251x173] weight:f32[173]@-1..2",
+          .promote = true, .floats = true);
+
+/* --- bent lines --- */
+
+static se_ref is_above(se_build *b, se_ref x)
+{
+    return OP2(b, greater, x, se_number(b, 0));
+}
+
+static void leaky_relu_expand(se_build *b, const se_rule *g)
+{
+    se_ref below = se_times(b, g->x[0], g->attr[0].f);
+    g->y[0] = OP3(b, where, is_above(b, g->x[0]), g->x[0], below);
+}
+
+COMPOSITE(leaky_relu, "x slope:num=0.01", "x where it is above 0, else slope x", f32_shape,
+          ANY "; x:f32[2x3] slope=-0.5", .floats = true);
+
+/* expm1 sees no x above 0, whose infinite slope times 0 would be nan. */
+static se_ref bent(se_build *b, se_ref x, double above, double below)
+{
+    se_ref up = is_above(b, x), low = OP3(b, where, up, se_number(b, 0), x);
+    se_ref straight = above == 1 ? x : se_times(b, x, above);
+    return OP3(b, where, up, straight, se_times(b, OP1(b, expm1, low), below));
+}
+
+static void elu_expand(se_build *b, const se_rule *g)
+{
+    g->y[0] = bent(b, g->x[0], 1, g->attr[0].f);
+}
+
+COMPOSITE(elu, "x alpha:num=1", "x where it is above 0, else alpha (exp(x) - 1)", f32_shape,
+          ANY "; x:f32[2x3]@-200..200 alpha=1.5", .floats = true);
+
+/* G. Klambauer and others 2017: numbers of mean 0 and variance 1 keep these through a layer. */
+static void selu_expand(se_build *b, const se_rule *g)
+{
+    double scale = 1.0507009873554804934, alpha = 1.6732632423543772848;
+    g->y[0] = bent(b, g->x[0], scale, scale * alpha);
+}
+
+COMPOSITE(selu, "x", "1.0507 x where it is above 0, else 1.7581 (exp(x) - 1)", f32_shape, ANY,
+          .floats = true);
+
+/* --- kinds of numbers --- */
+
+static se_status to_bool_shape(const se_shape *s)
 {
     s->out[0] = se_type_make(SE_BOOL, s->in[0].rank, s->in[0].dim);
     return SE_OK;
@@ -152,8 +247,78 @@ static void is_nan_expand(se_build *b, const se_rule *g)
     g->y[0] = OP2(b, not_equal, g->x[0], g->x[0]);
 }
 
-COMPOSITE(is_nan, "x", "true where x is not a number", is_nan_shape,
+COMPOSITE(is_nan, "x", "true where x is not a number", to_bool_shape,
           "x:f32[4]=1,nan,inf,0; x:i32[3]; x:f32[0]; x:f32[301x167]");
+
+static void is_inf_expand(se_build *b, const se_rule *g)
+{
+    g->y[0] = OP2(b, equal, OP1(b, abs, g->x[0]), se_number(b, INFINITY));
+}
+
+COMPOSITE(is_inf, "x", "true where x is infinite", to_bool_shape,
+          "x:f32[5]=1,nan,inf,-inf,0; x:i32[3]; x:bool[2]; x:f32[0]; x:f32[301x167]",
+          .floats = true);
+
+static void logical_xor_expand(se_build *b, const se_rule *g)
+{
+    g->y[0] = OP2(b, not_equal, OP1(b, logical_not, g->x[0]), OP1(b, logical_not, g->x[1]));
+}
+
+static se_status logical_xor_shape(const se_shape *s)
+{
+    se_status status = se_shape_broadcast(s);
+    s->out[0].dtype = SE_BOOL;
+    return status;
+}
+
+COMPOSITE(logical_xor, "x y", "true where just one of x and y is zero", logical_xor_shape,
+          "x:f32[2x3]=0,1,-0,nan,2,0 y:f32[3]=0,0,1; x:i32[40x3] y:i32[40x1]; "
+          "x:bool[2x3] y:bool[]; x:f32[0x3] y:f32[3]; x:i32[4] y:f32[4]; "
+          "x:f32[251x173] y:f32[251x173]");
+
+static void nan_to_num_expand(se_build *b, const se_rule *g)
+{
+    se_ref x = g->x[0], y = x;
+    const double limit[] = {INFINITY, -INFINITY};
+    if (se_ref_type(x)->dtype == SE_F32) {
+        for (int i = 0; i < 2; i++) {
+            se_ref beyond = OP2(b, equal, x, se_number(b, limit[i]));
+            y = OP3(b, where, beyond, se_number(b, g->attr[1 + i].f), y);
+        }
+        y = OP3(b, where, OP1(b, is_nan, x), se_number(b, g->attr[0].f), y);
+    }
+    g->y[0] = y;
+}
+
+COMPOSITE(nan_to_num,
+          "x nan:num=0 posinf:num=3.4028234663852886e38 neginf:num=-3.4028234663852886e38",
+          "x with other numbers for nan, inf and -inf", se_shape_like_first,
+          "x:f32[5]=1,nan,inf,-inf,-2!; x:f32[4]=nan,inf,-inf,3! nan=7 posinf=1 neginf=-1; "
+          "x:i32[3]; x:bool[3]; x:f32[2x3]; x:f32[0]; x:f32[301x167]");
+
+static void count_nonzero_expand(se_build *b, const se_rule *g)
+{
+    g->y[0] = OP(b, sum, g->attr, OP(b, cast, ATTRS(SE_INT(SE_BOOL)), g->x[0]));
+}
+
+static se_status count_nonzero_shape(const se_shape *s)
+{
+    se_type there = s->in[0];
+    there.dtype = SE_BOOL;
+    se_shape as = *s;
+    as.in = &there;
+    return se_op_sum.shape(&as);
+}
+
+const se_op se_op_count_nonzero = {
+    .name = "count_nonzero",
+    .args = "x axes:axes={} keep:bool=false",
+    .doc = "how many elements over axes (all by default) are not zero, nan included",
+    .shape = count_nonzero_shape,
+    .expand = count_nonzero_expand,
+    .sample = "x:f32[2x3]=0,1,-0,nan,2,0; x:f32[2x3] axes={0} keep=true; x:i32[4x3]; x:bool[5x2] "
+              "axes={-1}; x:f32[0x3] axes={0}; x:f32[]; x:f32[301x167] axes={1}",
+};
 
 /* --- masked_fill --- */
 
@@ -177,56 +342,3 @@ COMPOSITE(masked_fill, "x mask value", "value where mask is true, else x", maske
           "x:f32[0x3] mask:bool[3] value:f32[]; x:f32[3] mask:bool[2x1] value:f32[]; "
           "x:bool[2x3] mask:bool[3] value:f32[]; x:bool[3] mask:bool[3] value:bool[3]; "
           "x:f32[251x173] mask:bool[251x173] value:f32[]");
-
-/* --- losses of single elements --- */
-
-static void mse_expand(se_build *b, const se_rule *g)
-{
-    se_ref d = OP2(b, sub, g->x[0], g->x[1]);
-    g->y[0] = OP2(b, mul, d, d);
-}
-
-#define TWO                                                                                        \
-    "x:f32[2x3] y:f32[3]; x:f32[] y:f32[4]; x:f32[0x3] y:f32[3]; x:f32[251x173] y:f32[251x173]"
-
-COMPOSITE(mse, "x y", "(x - y)^2 of each element; its mean is the mean squared error", f32_shape,
-          TWO, .promote = true, .floats = true);
-
-static se_status huber_shape(const se_shape *s)
-{
-    if (!(s->attr[0].f > 0))
-        return SE_SHAPE_FAIL(s, "delta = %g: more than 0 is wanted", s->attr[0].f);
-    return f32_shape(s);
-}
-
-/* With c = min(|d|, delta) both pieces are c (|d| - c / 2). */
-static void huber_expand(se_build *b, const se_rule *g)
-{
-    se_ref d = OP2(b, sub, g->x[0], g->x[1]);
-    se_ref c = OP(b, clip, ATTRS(SE_NUM(-g->attr[0].f), SE_NUM(g->attr[0].f)), d);
-    g->y[0] = OP2(b, mul, c, OP2(b, sub, d, se_times(b, c, 0.5)));
-}
-
-COMPOSITE(huber, "x y delta:num=1",
-          "(x - y)^2 / 2 where |x - y| is below delta, else delta (|x - y| - delta / 2)",
-          huber_shape,
-          "x:f32[2x3] y:f32[3]; x:f32[4]=0.1,-3,2.2,0.4 y:f32[]=0 delta=0.5; x:f32[0x3] y:f32[3]; "
-          "x:f32[251x173] y:f32[251x173] delta=2",
-          .promote = true, .floats = true);
-
-/* 0 where the target is 0, also where x is -inf: both logarithms are kept from it. */
-static void kl_div_expand(se_build *b, const se_rule *g)
-{
-    se_ref t = g->x[1], zero = se_number(b, 0), none = OP2(b, equal, t, zero);
-    se_ref logarithm = OP1(b, log, OP3(b, where, none, se_number(b, 1), t));
-    se_ref x = OP3(b, where, none, zero, g->x[0]);
-    g->y[0] = OP2(b, mul, t, OP2(b, sub, logarithm, x));
-}
-
-COMPOSITE(kl_div, "x target",
-          "target (log target - x), 0 where target is 0: x holds logarithms, target probabilities",
-          f32_shape,
-          "x:f32[2x3] target:f32[3]@0.1..1; x:f32[3] target:f32[3]=0,0.5,1!; "
-          "x:f32[3]=-inf,-1,-2! target:f32[3]=0,0.5,1!; x:f32[0x3] target:f32[3]; x:f32[251x173] "
-          "target:f32[251x173]@0.01..1",
-          .promote = true, .floats = true);

@@ -614,9 +614,147 @@ case("random_categorical", "se.random.categorical(key, x, 5)", lambda key, x: th
 for n in (0, 1, 2, 9, 300):
     case("random_permutation", f"se.random.permutation(key, {n}, 8)", lambda key: threefry.permutation(key, n, 8), OTHER)
 
+# --- more functions of single elements ---
+
+MORE = {  # op: reference, range of the inputs, a wide range; x for the special values, sharp ones
+    "tan": (torch.tan, (-1.5, 1.5), (-300, 300), "1.57079625,1.57079637,-4.71238899,11,1e6,3.14159274,1e-30,-3e9"),
+    "asin": (torch.asin, (-1, 1), None, "1,-1,0.99999994,1e-30,1.0000001"),
+    "acos": (torch.acos, (-1, 1), None, "1,-1,0.99999994,1e-30,-1.0000001"),
+    "atan": (torch.atan, (-2, 2), (-1000, 1000), "1e-30,1e30,-1,16777216"),
+    "sinh": (torch.sinh, (-2, 2), (-80, 80), "1e-30,-1e-4,89,-89,1000,0.5"),
+    "cosh": (torch.cosh, (-2, 2), (-80, 80), "1e-30,-1e-4,89,-89,1000,0.5"),
+    "asinh": (torch.asinh, (-2, 2), (-1000000, 1000000), "1e-30,-1e-4,3e-3,1e20,-3e38,16777216"),
+    "acosh": (torch.acosh, (1.25, 4), (2, 1000000), "1,1.0000001,1.001,1e20,3e38,0.5,-2"),
+    "atanh": (torch.atanh, (-0.875, 0.875), None, "1e-30,-1e-4,0.99999994,-0.99999994,1,-1,2"),
+    "log2": (torch.log2, (0.125, 4), (0.5, 1000000), "0,-1,1.0000001,0.99999994,1e-40,3e38"),
+    "log10": (torch.log10, (0.125, 4), (0.5, 1000000), "0,-1,1.0000001,0.99999994,1e-40,3e38"),
+    "exp2": (torch.exp2, (-2, 2), (-120, 120), "0,-1e-30,127.5,2000,-126,-200,0.5"),
+    "reciprocal": (torch.reciprocal, (0.125, 4), (-1000000, -1), "0,-0,3e38,1e-38,7"),
+    "log_sigmoid": (F.logsigmoid, (-2, 2), (-80, 80), "15,80,87,-80,-1e5,1e5,0"),
+    "leaky_relu": (F.leaky_relu, (-2, 2), (-1000000, 1000000), "0,-0,1e-30,-1e-30"),
+    "elu": (F.elu, (-2, 2), (-80, 80), "0,-0,-1e-30,-1e-4,-200,1e5"),
+    "selu": (F.selu, (-2, 2), (-80, 80), "0,-0,-1e-30,-1e-4,-200,1e5"),
+    "softsign": (F.softsign, (-2, 2), (-1000000, 1000000), "0,-0,1e-30,-1e20,3e38"),
+    "trunc": (torch.trunc, (-9, 9), (-1000000000, 1000000000), "0,-0,0.99999994,-0.99999994,-1.5,1e20"),
+}
+for name, (ref, near, wide, sharp) in MORE.items():
+    how = {"exact": name == "trunc", "exact_grad": name == "trunc"}
+    for shape in ("f32[]", "f32[0x3]", "f32[2x1x3]", "f32[23x37]", "bf16[7]"):
+        case(name, f"x:{name}()", ref, f"x:{shape}@{near[0]}..{near[1]}", **how, dtype="bf16" if shape.startswith("bf16") else None)
+    if wide:
+        case(name, f"se.{name}(x)", ref, f"x:f32[40]@{wide[0]}..{wide[1]}", **how)
+    case(name, f"x:{name}()", ref, f"x:f32[{sharp.count(',') + 1}]={sharp}!", sharp=True)
+    case(name, f"x:{name}()", ref, "x:f32[5]=0,-0,inf,-inf,nan!", sharp=True)
+    kind = torch.Tensor.long if name == "trunc" else torch.Tensor.double
+    case(name, f"x:{name}()", lambda x: ref(kind(x)), "x:i32[2x3]@-1..4")
+    if name != "trunc":
+        case(name, f"x:{name}()", lambda x: ref(x.double()), "x:bool[4]")
+for name, base in (("log2", 2), ("log10", 10)):
+    powers = [float(np.float32(base) ** k) for k in range(0, 38 if base == 10 else 127, 3)]
+    case(name, f"x:{name}()", MORE[name][0], f"x:f32[{len(powers)}]=" + ",".join(repr(p) for p in powers) + "!", exact=base == 2, sharp=True)
+case("log2", "x:log2():floor()", lambda x: x.log2().floor(), "x:f32[5]=1,2,8,1024,0.125!", exact=True)
+case("log10", "x:log10():floor()", lambda x: x.log10().floor(), "x:f32[5]=1,10,1000,1e6,1e9!", exact=True)
+case("exp2", "x:exp2()", torch.exp2, "x:i32[9]@-20..30", sharp=True)
+for x in ("0", "0,1e-30,-1e-30,-3,100,-100"):
+    n = x.count(",") + 1
+    case("elu", "x:elu(1.5)", lambda x: F.elu(x, 1.5), f"x:f32[{n}]={x}", exact=n == 1)
+    case("leaky_relu", "x:leaky_relu { slope = 0.25 }", lambda x: F.leaky_relu(x, 0.25), f"x:f32[{n}]={x}")
+    case("selu", "x:selu()", F.selu, f"x:f32[{n}]={x}")
+    case("log_sigmoid", "x:log_sigmoid()", F.logsigmoid, f"x:f32[{n}]={x}")
+    case("softsign", "x:softsign()", F.softsign, f"x:f32[{n}]={x}")
+
+for x, y in PAIRS:
+    spread = lambda f: lambda x, y: f(*torch.broadcast_tensors(x, y))
+    case("atan2", "x:atan2(y)", spread(torch.atan2), f"x:f32[{x}]", f"y:f32[{y}]@0.5..3")
+    case("floor_divide", "x:floor_divide(y)", spread(torch.floor_divide), f"x:f32[{x}]@-5..5!", f"y:f32[{y}]@0.5..3!", exact=True)
+    case("lerp", "x:lerp(y, 0.25)", lambda x, y: torch.lerp(*torch.broadcast_tensors(x, y), 0.25), f"x:f32[{x}]", f"y:f32[{y}]")
+case("atan2", "se.atan2(y, x)", torch.atan2, "y:f32[12]=0,-0,0,-0,1,-1,inf,-inf,nan,inf,-inf,1e-30!", "x:f32[12]=1,1,-1,-1,0,-0,1,1,1,inf,-inf,-1e30!", sharp=True)
+case("atan2", "se.atan2(y, x)", torch.atan2, "y:bf16[5]", "x:bf16[5]@-3..-1", dtype="bf16")
+case("atan2", "se.atan2(y, x)", lambda y, x: torch.atan2(y.double(), x.double()), "y:i32[5]@-2..3", "x:i32[5]@-2..3")
+case("floor_divide", "x:floor_divide(y)", torch.floor_divide, "x:f32[9]=1,-1,5,-5,7,1,-1,0,-7!", "y:f32[9]=0.1,0.1,3,3,-inf,0,0,0,inf!", exact=True)
+case("floor_divide", "x:floor_divide(y)", torch.floor_divide, "x:i32[3x4]@-9..9", "y:i32[4]=-3,2,5,-7")
+case("floor_divide", "x:floor_divide(y)", torch.floor_divide, "x:i32[2]=-2147483648,2147483647", "y:i32[2x1]=2,-2147483648")
+case("floor_divide", "x:floor_divide(2)", lambda x: x.floor_divide(2), "x:i32[7]@-9..9")
+case("floor_divide", "x:floor_divide(y)", lambda x, y: torch.floor_divide(x.double(), y), "x:i32[3]@-9..9", "y:f32[2x1]@0.5..3!", exact=True)
+case("lerp", "x:lerp(y, w)", torch.lerp, "x:f32[3x4]", "y:f32[3x4]", "w:f32[3x4]@-1..2")
+case("lerp", "x:lerp(y, w)", torch.lerp, "x:f32[4]=1e8,1,-3,16777216!", "y:f32[4]=1,1e8,0.1,1!", "w:f32[4]=1,0,1,0!", exact=True)
+
+# --- kinds of numbers, counts ---
+
+KIND = "x:f32[9]=0,-0,inf,-inf,nan,1e-30,3e38,-3e38,1!"
+for call, ref in (("x:nan_to_num()", lambda x: x.nan_to_num(0.0, 3.4028234663852886e38, -3.4028234663852886e38)),
+                  ("x:nan_to_num(7, 1, -1)", lambda x: x.nan_to_num(7.0, 1.0, -1.0)), ("x:nan_to_num { posinf = 9, neginf = -9 }", lambda x: x.nan_to_num(0.0, 9.0, -9.0))):
+    case("nan_to_num", call, ref, KIND, exact=True)
+    case("nan_to_num", call, ref, "x:f32[2x3]", exact=True, exact_grad=True)
+case("nan_to_num", "x:nan_to_num(1)", lambda x: x, "x:i32[3]")
+case("nan_to_num", "x:nan_to_num(1)", lambda x: x, "x:bool[3]")
+case("nan_to_num", "x:nan_to_num(1, 2, 3)", lambda x: x.nan_to_num(1.0, 2.0, 3.0), "x:bf16[4]=0.5,nan,inf,-inf", dtype="bf16", exact=True)
+for kind in (KIND[2:-1], "f32[0x2]", "f32[]", "bf16[4]=0,inf,-inf,nan", "i32[3]", "bool[3]"):
+    case("is_inf", "x:is_inf()", lambda x: torch.isinf(x), f"x:{kind}")
+for x, y in KINDS:
+    case("logical_xor", "x:logical_xor(y)", torch.logical_xor, f"x:{x}", f"y:{y}")
+    case("count_nonzero", "x:count_nonzero()", lambda x: x.count_nonzero(), f"x:{x}")
+for axis in (1, 2, -1):
+    at = axis - 1 if axis > 0 else axis
+    case("count_nonzero", f"x:count_nonzero({axis})", lambda x: x.count_nonzero(at), "x:i32[3x4]@-1..2")
+    case("count_nonzero", f"x:count_nonzero {{ axes = {axis}, keep = true }}", lambda x: x.count_nonzero(at).unsqueeze(at), "x:bool[3x4]")
+case("count_nonzero", "x:count_nonzero(1)", lambda x: x.count_nonzero(0), "x:f32[0x3]")
+case("count_nonzero", "x:count_nonzero({1, 3})", lambda x: x.count_nonzero((0, 2)), "x:i32[2x3x4]@0..2")
+for shape, n, axis in (("5", 1, 1), ("3x4", 1, -1), ("3x4", 1, 1), ("2x3x4", 2, 2), ("3", 5, 1), ("0x3", 1, 1), ("3x0", 1, 2), ("7x131", 3, 2), ("4", 0, 1)):
+    at = axis - 1 if axis > 0 else axis
+    case("diff", f"x:diff({n}, {axis})", lambda x: torch.diff(x, n, at), f"x:f32[{shape}]", size=2 ** n)
+case("diff", "x:diff()", torch.diff, "x:i32[2x5]@-9..9")
+case("diff", "x:diff()", torch.diff, "x:bool[2x7]")
+case("diff", "x:diff { axis = 1 }", lambda x: torch.diff(x, dim=0), "x:bf16[4x2]", dtype="bf16")
+
+# --- more losses ---
+
+bce = lambda x, t, w=None: F.binary_cross_entropy_with_logits(x, t, pos_weight=w, reduction="none")
+spread = lambda f: lambda *x: f(*torch.broadcast_tensors(*x))
+for x, y in PAIRS:
+    case("l1", "x:l1(y)", spread(lambda x, y: F.l1_loss(x, y, reduction="none")), f"x:f32[{x}]", f"y:f32[{y}]")
+    case("bce_with_logits", "x:bce_with_logits(t)", spread(bce), f"x:f32[{x}]", f"t:f32[{y}]@0..1", size=1)
+    case("hinge", "x:hinge(t)", spread(lambda x, t: (1 - t * x).relu()), f"x:f32[{x}]", f"t:f32[{y}]@0.5..1", size=1)
+case("l1", "x:l1(y)", lambda x, y: F.l1_loss(x, y, reduction="none"), "x:f32[3]=1,2,-1", "y:f32[3]=1,0,1", exact=True, exact_grad=True)
+case("l1", "x:l1(y)", lambda x, y: (x - y.long()).abs().double(), "x:i32[3]@-5..5", "y:bool[3]")
+case("bce_with_logits", "x:bce_with_logits(t, w)", bce, "x:f32[3x4]@-9..9", "t:f32[3x4]@0..1", "w:f32[4]@0.5..3!", size=9)
+case("bce_with_logits", "x:bce_with_logits(t, w)", lambda x, t, w: w * t * F.softplus(-x) + (1 - t) * F.softplus(x), "x:f32[2x3]", "t:f32[3]@0..1", "w:f32[2x1]@0.5..3", size=2)
+case("bce_with_logits", "x:bce_with_logits(t)", bce, "x:f32[3]=0,0,0", "t:f32[3]=0,0.25,1", grad_size=1)
+case("bce_with_logits", "x:bce_with_logits(t, { pos_weight = 2 })", lambda x, t: bce(x, t.double(), torch.tensor(2.0).double()), "x:f32[2x3]", "t:bool[2x3]", size=2)
+case("bce_with_logits", "x:bce_with_logits(t)", lambda x, t: bce(x, t.double()), "x:f32[2x3]", "t:i32[2x3]@0..2", size=1)
+far = lambda x, t: t * torch.logaddexp(-x, x * 0) + (1 - t) * torch.logaddexp(x, x * 0)  # torch's own loses the digits of what is near 0
+case("bce_with_logits", "x:bce_with_logits(t)", far, "x:f32[6]=80,-80,15,-15,80,-80", "t:f32[6]=1,0,1,0,0,1!")
+case("bce_with_logits", "x:bce_with_logits(t)", far, "x:f32[6]=80,-80,15,-15,300,-300!", "t:f32[6]=1,0,1,0,0,1!", sharp=True)
+rank = lambda m: lambda x, y, t: F.margin_ranking_loss(*torch.broadcast_tensors(x, y, t.double()), margin=m, reduction="none")
+case("margin_ranking", "x:margin_ranking(y, t)", rank(0.0), "x:f32[2x3]", "y:f32[2x3]", "t:f32[2x3]=1,-1,-1,1,1,-1!", size=1)
+case("margin_ranking", "x:margin_ranking(y, t, 0.5)", rank(0.5), "x:f32[6]", "y:f32[6]", "t:i32[6]=1,-1,-1,1,1,-1", size=1)
+case("margin_ranking", "x:margin_ranking(y, 1, { margin = 2 })", lambda x, y: rank(2.0)(x, y, torch.ones(3)), "x:f32[2x3]", "y:f32[3]", size=2)
+case("margin_ranking", "x:margin_ranking(y, 1)", lambda x, y: rank(0.0)(x, y, torch.ones(3)), "x:f32[0x3]", "y:f32[3]")
+case("hinge", "x:hinge(t, 0.5)", lambda x, t: (0.5 - t * x).relu(), "x:f32[4]", "t:i32[4]=1,-1,-1,1", size=1)
+case("hinge", "x:hinge(t)", lambda x, t: (1 - t * x).relu(), "x:bf16[4]", "t:i32[4]=1,-1,-1,1", dtype="bf16", size=1)
+for shape, margin in (("4x5", 1.0), ("4x5", 9.0), ("5", 5.0), ("0x3", 1.0), ("2x3x4", 2.0), ("7x131", 1.0)):
+    triple = [f"{name}:f32[{shape}]" for name in "apn"]
+    case("triplet", f"a:triplet(p, n, {margin})", lambda a, p, n: F.triplet_margin_loss(a, p, n, margin=margin, reduction="none"), *triple, size=max(margin, 20 if "131" in shape else 5), grad_size=1)  # a difference of two lengths
+case("triplet", "a:triplet(p, n, { margin = 5, eps = 0.01 })", lambda a, p, n: F.triplet_margin_loss(a, p, n, margin=5.0, eps=0.01, reduction="none"),
+     "a:f32[4x5]", "p:f32[4x5]", "n:f32[1x5]", size=5, grad_size=1)
+case("triplet", "a:triplet(p, n)", lambda a, p, n: F.triplet_margin_loss(a, p, n, eps=1e-6, reduction="none"), "a:f32[2x2]=1,2,3,4!", "p:f32[2x2]=1,2,3,4!", "n:f32[2x2]=9,2,3,4.5!", size=1)
+embed = lambda m: lambda x, y, t: F.cosine_embedding_loss(x, y, t, margin=m, reduction="none")
+for shape, t in (("4x5", "f32[4]=1,-1,-1,1!"), ("1x7", "f32[1]=-1!"), ("4x131", "i32[4]=1,-1,1,-1")):
+    case("cosine_embedding", "x:cosine_embedding(y, t)", embed(0.0), f"x:f32[{shape}]", f"y:f32[{shape}]", f"t:{t}", size=1)
+    case("cosine_embedding", "x:cosine_embedding(y, t, { margin = -0.75 })", embed(-0.75), f"x:f32[{shape}]", f"y:f32[{shape}]", f"t:{t}", size=1)
+case("cosine_embedding", "x:cosine_embedding(y, -1)", lambda x, y: embed(0.0)(x[None], y[None], -torch.ones(1))[0], "x:f32[5]=1,2,3,-1,2", "y:f32[5]=2,1,0.5,1,2", size=1)
+
+# --- Lua functions ---
+
+for call, indexing in (("se.meshgrid(x, y)", "ij"), ("se.meshgrid(x, y, { indexing = 'xy' })", "xy")):
+    case("meshgrid", call, lambda x, y: torch.meshgrid(x, y, indexing=indexing), "x:f32[3]", "y:f32[2]", exact=True, exact_grad=True)
+    case("meshgrid", call, lambda x, y: torch.meshgrid(x.double(), y.double(), indexing=indexing), "x:f32[0]", "y:f32[2]", exact=True)
+case("meshgrid", "se.meshgrid(x)", lambda x: torch.meshgrid(x, indexing="xy"), "x:i32[4]")
+case("meshgrid", "se.meshgrid(x, y, z, { indexing = 'xy' })", lambda x, y, z: torch.meshgrid(x, y, z, indexing="xy"), "x:i32[2]", "y:i32[3]", "z:i32[4]")
+
 if __name__ == "__main__":
     here = pathlib.Path(__file__).parent.parent
-    there = set((here.parent / "core/ops/all.def").read_text().split()) | {"einsum", "split", "unique"}
+    there = set((here.parent / "core/ops/all.def").read_text().split()) | {"einsum", "split", "unique", "meshgrid"}
     missing = {c["op"] for c in cases} - there
     if missing:
         print("left out, for there is no such op:", *sorted(missing))
