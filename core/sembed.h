@@ -132,6 +132,16 @@ SE_API se_status se_eval(int32_t n, se_tensor *const *t);
  * assigned. A varying value is refused unless `varying` is true (tests, saving). */
 SE_API se_status se_tensor_data(se_tensor *t, bool varying, const void **data);
 
+/* What the elements of t are like, computed first as by se_tensor_data and looked at by all
+ * threads, whose number changes no bit: how many there are, how many are NaN or infinite, and mean
+ * and spread (the root of the mean square distance from the mean) of the finite ones, 0 where there
+ * are none. */
+typedef struct se_summary {
+    int64_t n, nan, inf;
+    double mean, spread;
+} se_summary;
+SE_API se_status se_tensor_summary(se_tensor *t, bool varying, se_summary *out);
+
 /* True when t has data already. */
 SE_API bool se_tensor_ready(const se_tensor *t);
 

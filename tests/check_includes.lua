@@ -27,7 +27,7 @@ local layers = {
   { name = 'sembed.h', files = { '^core/sembed%.h$' }, may = { 'op.h', 'type', 'base' } },
   { name = 'handles', -- what sembed.h declares
     files = { '^core/tensor%.[ch]$', '^core/eval%.[ch]$', '^core/print%.[ch]$',
-      '^core/rate%.c$', '^core/load%.c$' },
+      '^core/rate%.c$', '^core/load%.c$', '^core/summary%.c$' },
     may = { 'sembed.h', 'exec', 'ops', 'node', 'op.h', 'kernels', 'arena', 'buf', 'type',
       'base' } },
   { name = 'io', files = { '^core/io/.+%.[ch]$' },

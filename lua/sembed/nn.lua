@@ -51,6 +51,19 @@ function Params:count()
   return total
 end
 
+-- "16 tensors of 109486464 numbers, 437.9 MB"
+function Params:__tostring()
+  local bytes = 0
+  for _, t in ipairs(self) do
+    local n = (t:dtype() == 'bf16' and 2 or t:dtype() == 'bool' and 1 or 4)
+    for _, d in ipairs(t:shape()) do n = n * d end
+    bytes = bytes + n
+  end
+  local size = bytes < 1e5 and ('%d bytes'):format(bytes) or ('%.1f MB'):format(bytes / 1e6)
+  return ('%d tensor%s of %d numbers, %s'):format(#self, #self == 1 and '' or 's', self:count(),
+    size)
+end
+
 -- --- layers ---
 
 local function layer(class, self, ...)

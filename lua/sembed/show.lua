@@ -1,133 +1,123 @@
--- Values as text: tensors as type, corners and a summary; tables as Lua.
+-- Values as text: tensors as type, summary and corners; tables as Lua, over several lines where
+-- they are long; functions with the place where they are written.
 
 local core = require 'sembed.ffi'
 
 local show = {}
 
-local EDGE = 3 -- elements shown at either end of an axis
+local WIDE = 92     -- columns that a table may take in one line
+local DEPTH = 3     -- tables within tables
+local ITEMS = 20    -- of a list; as many again of other keys
+local LONGEST = 72  -- bytes of a text within a table
+local ENTRIES = 300 -- in all
 
-local function shape_text(t)
-  return ('%s[%s]'):format(t:dtype(), table.concat(t:shape(), ','))
-end
+show.tensor = require 'sembed.show.tensor'
 
-local function element_text(value)
-  if type(value) == 'boolean' then return value and 'true' or 'false' end
-  if value ~= value then return 'nan' end
-  if value == math.floor(value) and math.abs(value) < 1e6 then return ('%d'):format(value) end
-  return ('%.4g'):format(value)
-end
-
-local function axis_text(read, dims, axis, at)
-  if axis > #dims then return element_text(read(at)) end
-  local step, parts = 1, {}
-  for i = axis + 1, #dims do step = step * dims[i] end
-  local i, n = 1, dims[axis]
-  while i <= n do
-    if i == EDGE + 1 and n > 2 * EDGE then
-      parts[#parts + 1], i = '...', n - EDGE + 1
-    end
-    parts[#parts + 1], i = axis_text(read, dims, axis + 1, at + (i - 1) * step), i + 1
+-- A text as Lua would read it; a long one is cut, and its length said.
+local function quoted(s)
+  local head = s
+  if #s > LONGEST then
+    local n = LONGEST
+    while n > LONGEST - 4 and s:byte(n + 1) >= 0x80 and s:byte(n + 1) < 0xC0 do n = n - 1 end
+    head = s:sub(1, n)
   end
-  local last = axis == #dims
-  return '{' .. table.concat(parts, last and ', ' or ',\n' .. (' '):rep(axis)) .. '}'
+  local text = ('%q'):format(head):gsub('\\\n', '\\n')
+  return #head < #s and ('%s... (%d bytes)'):format(text, #s) or text
 end
 
--- Mean and spread of the finite elements, and how many are not; compiled, in place.
-local function summary(data, n, wide)
-  local sum, squares, bad, endless = 0, 0, 0, 0
-  for i = 0, n - 1 do
-    local v = wide and wide(data, i) or data[i]
-    if v ~= v then
-      bad = bad + 1
-    elseif v == math.huge or v == -math.huge then
-      endless = endless + 1
-    else
-      sum = sum + v
-    end
-  end
-  local count = math.max(1, n - bad - endless)
-  local mean = sum / count
-  for i = 0, n - 1 do
-    local v = wide and wide(data, i) or data[i]
-    local d = v - mean
-    if d == d and d ~= math.huge and d ~= -math.huge then squares = squares + d * d end
-  end
-  local head = bad + endless == n and 'no finite element'
-    or ('mean %.4g spread %.4g'):format(mean, math.sqrt(squares / count))
-  return head .. (bad > 0 and (' NaN %d'):format(bad) or '')
-    .. (endless > 0 and (' inf %d'):format(endless) or '')
+local function function_text(f)
+  local info = debug.getinfo(f, 'S')
+  if info.what == 'C' then return 'function (built in)' end
+  return ('function %s:%d'):format(info.source:gsub('^[@=]', ''), info.linedefined)
 end
 
--- f32[8,768] mean 0.01 spread 0.3, then the corners. A value that differs between shards, or was
--- released, is described without being read.
-function show.tensor(t)
-  if core.C.se_tensor_released(t.c) or t:is_varying() then return t:describe() end
-  local tensor = require 'sembed.tensor'
-  local data, dims, dtype = tensor.read(t)
-  local n = 1
-  for _, d in ipairs(dims) do n = n * d end
-  local function read(i) return tensor.lua_value(data, i, dtype) end
-  if #dims == 0 then return ('%s %s'):format(shape_text(t), element_text(read(0))) end
-  local head = shape_text(t)
-  if n > 0 and dtype ~= 'bool' then
-    local wide = dtype == 'bf16' and function(from, i) return tensor.lua_value(from, i, dtype) end
-    head = head .. ' ' .. summary(data, n, wide)
-  end
-  local text = head .. '\n' .. axis_text(read, dims, 1, 0)
-  core.hold(t)
-  return text
+local function before(a, b)
+  local x, y = type(a), type(b)
+  if x ~= y then return x == 'number' or y ~= 'number' and tostring(a) < tostring(b) end
+  if x == 'number' or x == 'string' then return a < b end
+  return tostring(a) < tostring(b)
 end
 
-local function key_text(key)
-  if type(key) == 'string' and key:match '^[%a_][%w_]*$' then return key end
-  return '[' .. show.value(key, 9) .. ']'
-end
-
-local function sorted_keys(value, n)
+-- The keys that are not the list's, in order.
+local function other_keys(value, n)
   local keys = {}
-  for k in pairs(value) do
-    if not (type(k) == 'number' and k >= 1 and k <= n and k == math.floor(k)) then
-      keys[#keys + 1] = k
-    end
+  for k in next, value do
+    if not (type(k) == 'number' and k >= 1 and k <= n and k % 1 == 0) then keys[#keys + 1] = k end
   end
-  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  table.sort(keys, before)
   return keys
 end
 
-local open = {} -- tables being shown: a table within itself
+local within -- a value as text inside of others
 
-local function table_parts(value, depth)
-  if depth > 3 then return '{...}' end
-  local parts = {}
-  for _, v in ipairs(value) do
-    if #parts == 20 then break end
-    parts[#parts + 1] = show.value(v, depth + 1)
-  end
-  if #value > 20 then parts[#parts + 1] = ('... %d in all'):format(#value) end
-  for _, k in ipairs(sorted_keys(value, #value)) do
-    parts[#parts + 1] = key_text(k) .. ' = ' .. show.value(value[k], depth + 1)
-  end
-  return '{' .. table.concat(parts, ', ') .. '}'
+local function key_text(state, key)
+  if type(key) == 'string' and key:match '^[%a_][%w_]*$' then return key end
+  return '[' .. within(state, key, DEPTH) .. ']'
 end
 
-local function table_text(value, depth)
-  if open[value] then return '{itself}' end
-  open[value] = true
-  local ok, text = pcall(table_parts, value, depth)
-  open[value] = nil
-  if not ok then error(text, 0) end
-  return text
+-- Parts in lines; those of a list stand side by side.
+local function over_lines(items, pairs_of, depth)
+  local indent, lines, line = ('  '):rep(depth + 1), {}, nil
+  for _, item in ipairs(items) do
+    local fits = line and #indent + #line + #item + 3 <= WIDE and not item:find('\n', 1, true)
+    if line and not fits then lines[#lines + 1], line = line, nil end
+    line = line and line .. ', ' .. item or item
+  end
+  lines[#lines + 1] = line
+  for _, part in ipairs(pairs_of) do lines[#lines + 1] = part end
+  return '{\n' .. indent .. table.concat(lines, ',\n' .. indent) .. '\n' .. ('  '):rep(depth) .. '}'
+end
+
+local function table_parts(state, value, depth)
+  local items, pairs_of, n = {}, {}, #value
+  for i = 1, math.min(n, ITEMS) do items[i] = within(state, value[i], depth + 1) end
+  if n > ITEMS then items[ITEMS + 1] = ('... %d in all'):format(n) end
+  local keys = other_keys(value, n)
+  for i = 1, math.min(#keys, ITEMS) do
+    local k = keys[i]
+    local head = key_text(state, k) .. ' = '
+    pairs_of[i] = head .. within(state, rawget(value, k), depth + 1, #head)
+  end
+  if #keys > ITEMS then pairs_of[ITEMS + 1] = ('... %d keys in all'):format(#keys) end
+  return items, pairs_of
+end
+
+-- taken: columns of the line that stand before it.
+local function table_text(state, value, depth, taken)
+  if state.open[value] then return '{itself}' end
+  if next(value) == nil then return '{}' end
+  if depth >= DEPTH or state.entries > ENTRIES then return '{...}' end
+  state.open[value] = true
+  local items, pairs_of = table_parts(state, value, depth)
+  state.open[value] = nil
+  local all = {}
+  for _, part in ipairs(items) do all[#all + 1] = part end
+  for _, part in ipairs(pairs_of) do all[#all + 1] = part end
+  local line = '{' .. table.concat(all, ', ') .. '}'
+  if 2 * depth + taken + #line + 1 <= WIDE and not line:find('\n', 1, true) then return line end
+  return over_lines(items, pairs_of, depth)
+end
+
+function within(state, value, depth, taken)
+  state.entries = state.entries + 1
+  if core.is_tensor(value) then return show.tensor(value, true) end
+  if type(value) == 'string' then return quoted(value) end
+  if type(value) == 'function' then return function_text(value) end
+  if type(value) ~= 'table' then return tostring(value) end
+  local meta = getmetatable(value)
+  if type(meta) == 'table' and meta.__tostring then
+    return (tostring(value):match '^[^\n]*')
+  end
+  return table_text(state, value, depth, taken or 0)
 end
 
 -- Any value as one would write it in Lua.
-function show.value(value, depth)
-  depth = depth or 0
+function show.value(value)
+  if type(value) == 'string' then return value end
+  if core.is_tensor(value) then return show.tensor(value) end
   local meta = type(value) == 'table' and getmetatable(value)
-  if meta and meta.__tostring then return tostring(value) end
-  if type(value) == 'table' then return table_text(value, depth) end
-  if type(value) == 'string' and depth > 0 then return ('%q'):format(value) end
-  if core.is_tensor(value) and depth > 0 then return shape_text(value) end
-  return tostring(value)
+  if type(meta) == 'table' and meta.__tostring then return tostring(value) end
+  return within({ open = {}, entries = 0 }, value, 0)
 end
 
 return show

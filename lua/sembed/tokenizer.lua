@@ -8,6 +8,7 @@ local C = core.C
 local tokenizer = {}
 local Tokenizer = {}
 Tokenizer.__index = Tokenizer
+function Tokenizer:__tostring() return ('tokenizer of %d tokens'):format(self.size) end
 
 local box = core.new 'se_tokenizer *[1]'
 local size_box = core.new 'size_t[1]'

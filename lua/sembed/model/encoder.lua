@@ -207,10 +207,21 @@ local function search(self, query, texts, k, options)
   return (texts:search(query, k, options))
 end
 
+-- "mpnet all-mpnet-base-v2: 12 layers of width 768, 12 heads", then parameters and what comes out.
+local function describe(self)
+  local c, then_ = self.config, {}
+  for i, m in ipairs(self.modules) do then_[i] = m.kind end
+  return ('%s%s: %d layers of width %d, %d heads\nparameters: %s\nvectors: %d numbers of texts of '
+    .. '%d tokens at most%s'):format(c.model_type,
+    self.name and self.name ~= c.model_type and ' ' .. self.name or '', c.num_hidden_layers,
+    c.hidden_size, c.num_attention_heads, tostring(self.params), self.dims, self.length,
+    then_[1] and ', by ' .. table.concat(then_, ', ') or '')
+end
+
 function encoder.class()
   local class = { encode = encode, prompt = named_prompt, own_prompt = own_prompt,
     save = save_folder, vectors = vectors, restore = save.restore, write_card = write_card,
-    corpus = corpus, search = search }
+    corpus = corpus, search = search, __tostring = describe }
   class.__index = class
   return class
 end
