@@ -162,6 +162,8 @@ struct se_op {
                         it is written) */
     int8_t overwrites[SE_MAX_OUTPUTS]; /* output o is written over input overwrites[o] - 1
                                           (optimizers); 0 = none */
+    double (*work)(const se_task *t);  /* multiplications and additions of a run, for profiles;
+                                          NULL where reading and writing is most of the work */
 };
 
 /* The table: every op of core/ops/all.def, then those that were loaded. */

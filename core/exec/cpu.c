@@ -146,7 +146,10 @@ static se_status timed_step(const se_plan *p, const se_step *s, job *j)
         return run_step(p, s, j);
     double start = se_seconds();
     se_status status = run_step(p, s, j);
-    se_profile_add(s->node, se_seconds() - start);
+    const se_op *op = s->node->op;
+    double seconds = se_seconds() - start;
+    if (!status)
+        se_profile_add(s->node, seconds, op->work ? op->work(&j->task) : 0);
     return status;
 }
 

@@ -95,6 +95,24 @@ static se_status attention_check(const se_task *t)
     return se_check_starts(&t->in_type[3], t->in[3], t->in_type[0].dim[0], t->attr[LONGEST].i);
 }
 
+/* Products of `each` kinds over all pairs of a query and a key that see each other. */
+static double products(const se_task *t, places at, int each)
+{
+    const int32_t *starts = t->in[at.starts];
+    double pairs = 0;
+    for (int64_t i = 0; i + 1 < t->in_type[at.starts].dim[0]; i++) {
+        double n = (double)(starts[i + 1] - starts[i]);
+        pairs += t->attr[CAUSAL].i ? n * (n + 1) / 2 : n * n;
+    }
+    return 2.0 * each * pairs * (double)t->in_type[0].dim[1];
+}
+
+/* q k' and p v. */
+static double attention_work(const se_task *t)
+{
+    return products(t, forward_places, 2);
+}
+
 static int64_t attention_scratch(const se_task *t)
 {
     int64_t d = t->in_type[0].dim[1] / t->attr[HEADS].i;
@@ -226,6 +244,7 @@ const se_op se_op_attention = {
     .shape = attention_shape,
     .cpu = SE_KERNEL(attention),
     .scratch = attention_scratch,
+    .work = attention_work,
     .check = attention_check,
     .grad = attention_rule,
     .expand = attention_expand,
@@ -264,6 +283,12 @@ static se_status attention_grad_shape(const se_shape *s)
 static se_status attention_grad_check(const se_task *t)
 {
     return se_check_starts(&t->in_type[4], t->in[4], t->in_type[0].dim[0], t->attr[LONGEST].i);
+}
+
+/* q k' again, dy v', and what gives dq, dk and dv. */
+static double attention_grad_work(const se_task *t)
+{
+    return products(t, backward_places, 5);
 }
 
 /* The partial sums of dbias lie behind all threads' tiles. */
@@ -324,6 +349,7 @@ const se_op se_op_attention_grad = {
     .shape = attention_grad_shape,
     .cpu = SE_KERNEL(attention_grad),
     .scratch = attention_grad_scratch,
+    .work = attention_grad_work,
     .check = attention_grad_check,
     .expand = attention_grad_expand,
     .internal = true,

@@ -153,6 +153,12 @@ static void matmul_cpu(const se_task *t, int64_t lo, int64_t hi)
     }
 }
 
+static double matmul_work(const se_task *t)
+{
+    sizes z = sizes_of(&t->in_type[0], &t->in_type[1], t->attr[0].i, t->attr[1].i);
+    return 2.0 * (double)se_type_count(&t->out_type[0]) * (double)z.k_a;
+}
+
 /* --- gradient --- */
 
 /* r with all axes but the last merged. */
@@ -208,6 +214,7 @@ const se_op se_op_matmul = {
            "transposed first",
     .shape = matmul_shape,
     .cpu = {{[SE_LEVEL_PORTABLE] = matmul_cpu}},
+    .work = matmul_work,
     .simplify = matmul_simplify,
     .grad = matmul_grad,
     .sample =
@@ -272,6 +279,11 @@ static void linear_cpu(const se_task *t, int64_t lo, int64_t hi)
     se_gemm_linear(m, n, k, t->in[0], t->in[1], panels, t->in[2], t->out[0]);
 }
 
+static double linear_work(const se_task *t)
+{
+    return 2.0 * (double)se_type_count(&t->out_type[0]) * (double)t->in_type[1].dim[1];
+}
+
 static void linear_grad(se_build *b, const se_rule *g)
 {
     if (g->want[0])
@@ -295,6 +307,7 @@ const se_op se_op_linear = {
     .doc = "x times the transposed weight [out, in], plus bias",
     .shape = linear_shape,
     .cpu = {{[SE_LEVEL_PORTABLE] = linear_cpu}},
+    .work = linear_work,
     .grad = linear_grad,
     .expand = linear_expand,
     .sample = "x:f32[2x3] weight:f32[4x3] bias:f32[4]; x:f32[2x3] weight:f32[4x3]; "

@@ -121,6 +121,11 @@ static int64_t nearest_scratch(const se_task *t)
     return (numbers * real_bytes() / se_threads() + 127) / 64 * 64;
 }
 
+static double nearest_work(const se_task *t)
+{
+    return 2.0 * (double)t->in_type[0].dim[0] * (double)t->in_type[0].dim[1] * (double)t->attr[1].i;
+}
+
 /* Made for lua/sembed/search.lua, which calls it block after block. */
 const se_op se_op_nearest = {
     .name = "nearest",
@@ -132,6 +137,7 @@ const se_op se_op_nearest = {
     .shape = nearest_shape,
     .cpu = SE_KERNEL(nearest),
     .scratch = nearest_scratch,
+    .work = nearest_work,
     .sample = "queries:f32[5x7] corpus:f32[9x7] values:f32[5x2]=-9 places:i32[5x2]=99 from=2 "
               "count=7 name=2; "
               "queries:f32[6x33] corpus:f32[500x33] values:f32[6x5]=-99 places:i32[6x5]=999 from=0 "

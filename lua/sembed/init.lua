@@ -119,7 +119,8 @@ function se.stats()
   return stats
 end
 
--- Time, share and bytes a second of each op and recipe line so far, as text (profile=true).
+-- Time, calls and rate (GFLOP/s of products, GB/s of the rest) of each op and recipe line so far,
+-- as text (profile=true).
 function se.profile()
   local text = core.C.se_profile_table()
   local lines = core.text(text)

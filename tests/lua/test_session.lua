@@ -40,6 +40,23 @@ check.ok(session.show(y):match '^%.%.%. 20[0-9] more before these', 'long graph'
 -- profile
 text = session.profile(function() return x:exp() end)
 check.ok(text:find ' exp ' and text:match 's in all$', 'profile: %s', text)
+-- Products by their arithmetic, the rest by its bytes; numbers below their headings.
+local a = se.random.normal(se.random.key(1), { 64, 64 })
+text = session.profile(function()
+  local z = a
+  for _ = 1, 3 do z = z:matmul(a) end
+  return z:tanh()
+end)
+local head = text:match '^[^\n]*'
+check.ok(text:find '\n[^\n]+ 3 +[%d.]+ +[%d.]+ GFLOP/s  matmul [^\n]*test_session%.lua:%d+\n'
+  and text:find '\n[^\n]+ 1 +[%d.]+ +[%d.]+ GB/s     tanh [^\n]*test_session%.lua:%d+\n',
+  'profile: %s', text)
+for line in text:gmatch '[^\n]*test_session[^\n]*' do
+  for _, word in ipairs { 'share', 'calls', 'us a call', 'rate' } do
+    local last = select(2, head:find(word, 1, true))
+    check.ok(line:sub(last, last + 1):find '%S ', '%s: %s', word, text)
+  end
+end
 
 -- who
 local env = { a = se.zeros(3), model = { w = se.zeros(2, 5), [1] = se.zeros(1) }, lazy = x + 1 }
