@@ -63,9 +63,6 @@ void se_node_set_ran(se_node *n);
 
 int64_t se_nodes_alive(void);
 
-/* Tests: composites are expanded even where they have a kernel. */
-void se_prefer_expansion(bool on);
-
 /* --- the op table: signatures, and ops from shared objects --- */
 enum { SE_MAX_NAMED = 32 }; /* tensors that `args` may name */
 

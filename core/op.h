@@ -172,6 +172,11 @@ SE_API const se_op *se_op_at(int i);
 SE_API const se_op *se_op_find(const char *name); /* NULL when there is none */
 SE_API int se_op_outs(const se_op *op);
 
+/* sembed-cdef-begin */
+/* Tests: composites are expanded even where they have a kernel. */
+SE_API void se_prefer_expansion(bool on);
+/* sembed-cdef-end */
+
 /* `args`, parsed. */
 typedef enum se_attr_kind {
     SE_KIND_INT,
@@ -261,7 +266,8 @@ extern SE_API const se_op_exports se_op_exported;
         (int32_t)(sizeof se_op_exported_list / sizeof *se_op_exported_list), se_op_exported_list}
 
 /* .cpu_rows or .cpu of such an op: a kernel over floats and the same one over doubles (with which
- * gradients are compared with differences). */
+ * gradients are compared with differences). Nothing but f32 may reach it: `.floats = true` converts
+ * integers and bools, a shape rule refuses them (se_shape_want). */
 #define SE_KERNEL_OF(f32, f64)                                                                     \
     {                                                                                              \
         {                                                                                          \

@@ -75,6 +75,9 @@ typedef struct se_op_info {
     const char *name, *doc, *args, *outs; /* see op.h; outs is NULL for one output */
     int32_t n_out;
     bool internal, composite;
+    const char *sample;           /* NULL where there is none */
+    bool differentiable, rowwise; /* its gradient is asked for; row i comes from row i */
+    bool doubles;                 /* it says how doubles are computed, as checks of gradients do */
 } se_op_info;
 SE_API int32_t se_op_list(void);                        /* how many */
 SE_API void se_op_describe(int32_t i, se_op_info *out); /* 0 <= i < se_op_list() */

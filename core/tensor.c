@@ -26,8 +26,20 @@ const char *se_version(void)
 
 void se_op_info_of(const se_op *op, se_op_info *out)
 {
-    *out = (se_op_info){op,       op->name,       op->doc,      op->args,
-                        op->outs, se_op_outs(op), op->internal, op->expand != NULL};
+    *out = (se_op_info){
+        op,
+        op->name,
+        op->doc,
+        op->args,
+        op->outs,
+        se_op_outs(op),
+        op->internal,
+        op->expand != NULL,
+        op->sample,
+        (op->grad || op->expand) && !op->overwrites[0],
+        op->rowwise && !op->alias,
+        op->cpu.level[SE_LEVEL_F64] || op->cpu_rows.level[SE_LEVEL_F64] ||
+            (!op->cpu.level[SE_LEVEL_PORTABLE] && !op->cpu_rows.level[SE_LEVEL_PORTABLE])};
 }
 
 int32_t se_op_list(void)

@@ -41,7 +41,7 @@ SE_API se_type se_type_scalar(se_dtype dtype);
 SE_API const char *se_dtype_name(se_dtype dtype);
 SE_API se_dtype se_dtype_of(const char *name);
 
-/* Bytes of one element. f32 takes 8 while se_real_is_f64() (tests of gradients only). */
+/* Bytes of one element. f32 takes 8 while se_real_is_f64() (checks of gradients only). */
 SE_API size_t se_dtype_size(se_dtype dtype);
 
 /* Number of elements (1 for a scalar) and bytes of the whole tensor. */
@@ -69,8 +69,11 @@ SE_API bool se_type_broadcast(const se_type *a, const se_type *b, se_type *out);
 enum { SE_TYPE_TEXT = 160 };
 SE_API const char *se_type_print(const se_type *t, char text[SE_TYPE_TEXT]);
 
-/* Tests of gradients compute every f32 tensor in double: set once, before the first tensor. */
+/* Checks of gradients compute every f32 tensor in double. A tensor made in float is refused there
+ * and the other way round: each must have been freed before the setting changes. */
+/* sembed-cdef-begin */
 SE_API void se_real_set_f64(bool on);
+/* sembed-cdef-end */
 SE_API bool se_real_is_f64(void);
 
 #ifdef __cplusplus

@@ -25,14 +25,47 @@ se_ref se_no_such_call(se_build *b, se_ref x);
 KERNEL(twice_f32, float)
 KERNEL(twice_f64, double)
 
+#ifdef CHECKS /* for se.op.check: gradients, right and wrong; an expansion that is another         \
+               * function; kernels whose rows know their neighbours, or how often they were called \
+               */
+static void right_grad(se_build *b, const se_rule *g)
+{
+    g->dx[0] = OP2(b, mul, g->dy[0], se_number(b, g->attr[1].f));
+}
+static void wrong_grad(se_build *b, const se_rule *g)
+{
+    g->dx[0] = OP2(b, mul, g->dy[0], se_number(b, g->attr[1].f * 1.0001));
+}
+static void thrice(se_build *b, const se_rule *g)
+{
+    g->y[0] = OP2(b, mul, g->x[0], se_number(b, 3));
+}
+static void crowd(const se_task *t, int64_t lo, int64_t hi)
+{
+    for (int64_t i = lo; i < hi; i++)
+        ((float *)t->out[0])[i] = ((const float *)t->in[0])[i] + (float)(hi - lo);
+}
+static void calls(const se_task *t, int64_t lo, int64_t hi)
+{
+    static int count;
+    count++;
+    for (int64_t i = lo; i < hi; i++)
+        ((float *)t->out[0])[i] = (float)count;
+}
+void *const functions_for_checks[] = {(void *)right_grad, (void *)wrong_grad, (void *)thrice,
+                                      (void *)crowd, (void *)calls};
+#endif
+
 static const se_op first = {.name = "twofold",
                             .args = "x axes:axes={0} factor:num=2 bias:bool=true kind:dtype=i32",
                             .doc = "factor * x",
                             .shape = se_shape_like_first,
                             .cpu_rows = SE_KERNEL_OF(twice_f32, twice_f64),
                             .split = SE_BY_ELEMENT,
+                            .floats = true,
                             .rowwise = true,
-                            .sample = "x:f32[2x3]",
+                            .sample = "x:f32[2x3]; x:f32[0x3]; x:f32[1] factor=-1; "
+                                      "x:f32[90x500]",
                             CHANGE};
 
 /* Two outputs: x + y and x * y, out of other ops. */

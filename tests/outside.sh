@@ -68,4 +68,15 @@ twofold: .overwrites[0] is 2, there are 1 inputs and 1 outputs|.overwrites = {2}
 twofold: .overwrites[1] is 1, there are 1 inputs and 1 outputs|.overwrites = {0, 1}
 LIST
 [ "$count" -ge 37 ]
+
+# For se.op.check: one that is right, and what it must find.
+check() {
+    build "$1" -w -DCHECKS -DCHANGE=".name = \"$1\", $2" -DSECOND=".name = \"$1_pair\""
+}
+check right '.grad = right_grad'
+check wrong_grad '.grad = wrong_grad'
+check crowd '.cpu_rows = {{twice_f64, crowd}}'
+check calls '.cpu_rows = {{twice_f64, calls}}'
+check only_float '.grad = right_grad, .cpu_rows = {{NULL, twice_f32}}'
+check other '.expand = thrice'
 "$sembed" tests/lua/outside.lua folder="$work" wrong="$count"

@@ -215,7 +215,7 @@ static se_buf *make_buf(se_plan *p, const se_node *n, int out)
     return p->made[p->n_made++] = b;
 }
 
-static void place_sources(se_plan *p, const se_step *s)
+static se_status place_sources(se_plan *p, const se_step *s)
 {
     se_node *n = s->node;
     for (int k = 0; k < n->n_out; k++) {
@@ -226,8 +226,14 @@ static void place_sources(se_plan *p, const se_step *s)
             place.buf = n->buf[k];
         else
             continue;
+        if (place.buf && n->type[k].dtype == SE_F32 && place.buf->bytes != (size_t)place.bytes)
+            return se_fail(SE_ERR_STATE,
+                           "eval: a tensor of floats meets doubles, in which gradients are "
+                           "checked: make it where it is used (%s:%d)",
+                           n->file ? n->file : "-", n->line);
         p->value[s->value + k].place = new_place(p, place);
     }
+    return SE_OK;
 }
 
 /* The input of a commit node that output `out` may be written over: the assigned handle was the
@@ -364,10 +370,10 @@ static se_status places(se_plan *p)
     p->made = se_malloc(sizeof *p->made * (size_t)(p->n_values + 1));
     if (!p->place || !p->made)
         return SE_ERR_MEMORY;
-    for (int i = 0; i < p->n_steps;
-         i++) /* sources first: a commit node may come before what it overwrites */
+    /* Sources first: a commit node may come before what it overwrites. */
+    for (int i = 0; i < p->n_steps && !status; i++)
         if (!p->step[i].run)
-            place_sources(p, &p->step[i]);
+            status = place_sources(p, &p->step[i]);
     for (int i = 0; i < p->n_steps && !status; i++) {
         se_step *s = &p->step[i];
         if (!s->run)

@@ -160,6 +160,7 @@ return function(fields)
   local file, line = fail.place()
   local spec = { name = fields.name, args = fields.args, doc = fields.doc, outs = fields.outs,
     sample = fields.sample, expand = fields.expand, n_out = 1, internal = false, composite = true,
+    differentiable = true,
     place = ('%s:%d'):format(file or '-', line or 0) }
   read_arguments(spec)
   read_outputs(spec)

@@ -160,6 +160,9 @@ function op.spec_of(info)
     doc = info.doc ~= nil and core.text(info.doc) or '',
     outs = info.outs ~= nil and core.text(info.outs) or nil,
     n_out = info.n_out, internal = info.internal, composite = info.composite,
+    sample = info.sample ~= nil and core.text(info.sample) or nil,
+    differentiable = info.differentiable, rowwise = info.rowwise,
+    doubles = info.doubles,
   }
 end
 
@@ -185,5 +188,8 @@ function op.define(fields) return (require('sembed.define')(fields)) end
 
 -- se.op.load 'my_ops.so': the ops of a shared object.
 function op.load(path) return require('sembed.load')(path) end
+
+-- se.op.check 'softmax': tests an op from its sample.
+function op.check(name) return (require('sembed.check')(name)) end
 
 return op

@@ -76,6 +76,22 @@ check.fails(function() se.op.load(file 'good_again') end, 'fresh: is an op alrea
 check.fails(function() se.grad(x:fresh():sum(), x) end, 'fresh: has no gradient',
   'outside.lua:')
 
+-- se.op.check.
+se.op.load(file 'right')
+check.equal(se.op.check 'right', 'right: 4 cases, 19 gradients, 7 second derivatives', 'check')
+check.equal(se.op.check 'right_pair', 'right_pair: 1 cases, 9 gradients, 9 second derivatives',
+  'check of an expansion')
+local function found(name, ...)
+  se.op.load(file(name))
+  check.fails(function() se.op.check(name) end, 'outside.lua:', 'op.check: ' .. name, ...)
+  check.same(x + x, x * 2, 'f32 is float again')
+end
+found('wrong_grad', '(x:f32[2x3]): gradient of x at element 1: ', ', by differences ')
+found('crowd', '(x:f32[2x3]): output 1: row 1 alone has other bits')
+found('calls', '(x:f32[2x3]): output 1: 1 and 2 threads give different bits')
+found('only_float', 'no kernel over doubles')
+found('other', '(x:f32[2x3]): output 1: the expansion is off by ')
+
 -- Seen by the profiler.
 require('sembed.ffi').C.se_profile_start()
 se.eval(x:fresh() + 1)
