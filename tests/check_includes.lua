@@ -152,7 +152,8 @@ local function check_lua(files, path, text, report)
       local name = line:match('^[\'"]([^\'"]*)[\'"]', rest)
       local computed = not name or line:find('^[\'"][^\'"]*[\'"]%s*%.%.', rest) ~= nil
       local library = (name == 'sembed' or (name or ''):find '^sembed%.') and not recipe
-      local beside = name and files['recipes/' .. name:gsub('%.', '/') .. '.lua']
+      local folder = path:match '^(recipes/.*/)' or 'recipes/'
+      local beside = name and files[folder .. name:gsub('%.', '/') .. '.lua']
       if name == 'ffi' then
         if path ~= 'lua/sembed/ffi.lua' then
           report(path, line_number, "only lua/sembed/ffi.lua requires 'ffi'")
