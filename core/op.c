@@ -81,6 +81,11 @@ se_status se_ops_add(int n, const se_op *const *op, const se_signature *signatur
     return SE_OK;
 }
 
+const char *se_op_known_as(const se_op *op)
+{
+    return op->of ? op->of : op->name;
+}
+
 const se_signature *se_op_signature(const se_op *op)
 {
     static struct { /* op -> signature, by address: one look-up for each node that is made */
@@ -111,7 +116,7 @@ se_status se_shape_fail(const se_op *op, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return se_fail(SE_ERR_ARG, "%s: %s", op->name, text);
+    return se_fail(SE_ERR_ARG, "%s: %s", se_op_known_as(op), text);
 }
 
 se_status se_shape_like_first(const se_shape *s)

@@ -158,6 +158,7 @@ struct se_op {
     bool replicates; /* the output is the same on every shard whatever the inputs are */
     bool alias;      /* output 0 is input 0 with another shape: no data moves */
     bool internal;   /* not offered to Lua (gradients of fused ops) */
+    const char *of;  /* of an internal op: the op that callers know, which messages name instead */
     uint8_t inplace; /* bit i: output 0 may overwrite input i (same bytes; element i is read before
                         it is written) */
     int8_t overwrites[SE_MAX_OUTPUTS]; /* output o is written over input overwrites[o] - 1
@@ -171,6 +172,7 @@ SE_API int se_op_count(void);
 SE_API const se_op *se_op_at(int i);
 SE_API const se_op *se_op_find(const char *name); /* NULL when there is none */
 SE_API int se_op_outs(const se_op *op);
+SE_API const char *se_op_known_as(const se_op *op); /* its name in messages */
 
 /* sembed-cdef-begin */
 /* Tests: composites are expanded even where they have a kernel. */

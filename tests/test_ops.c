@@ -184,6 +184,8 @@ static void test_texts(void **state)
             fail_msg("%s: no sample", op->name);
         if (se_op_outs(op) > 1 && !op->outs)
             fail_msg("%s: several outputs without names", op->name);
+        if (op->internal && strcmp(op->name, "tuple") != 0 && (!op->of || !se_op_find(op->of)))
+            fail_msg("%s: which op callers know it by (.of) is missing", op->name);
         assert_ptr_equal(se_op_find(op->name), op);
         assert_non_null(se_op_signature(op));
     }

@@ -126,7 +126,7 @@ static se_status run_step(const se_plan *p, const se_step *s, job *j)
     if (op->check) {
         se_status status = op->check(&j->task);
         if (status)
-            return se_fail(status, "%s: %s (%s:%d)", op->name, se_message(),
+            return se_fail(status, "%s: %s (%s:%d)", se_op_known_as(op), se_message(),
                            s->node->file ? s->node->file : "-", s->node->line);
     }
     if (all_empty(s->node)) /* a kernel would go through its 2^40 rows, one after another */
@@ -194,7 +194,7 @@ static se_status blame(const se_plan *p)
             if (bad.nan)
                 return se_fail(
                     SE_ERR_NONFINITE, "%s: %s (%s:%d) made %lld NaN of %lld values in %s", label,
-                    n->op->name, n->file ? n->file : "-", n->line, (long long)bad.nan,
+                    se_op_known_as(n->op), n->file ? n->file : "-", n->line, (long long)bad.nan,
                     (long long)se_type_count(&n->type[k]), se_type_print(&n->type[k], type));
             if (bad.inf && !first_inf)
                 first_inf = s;
@@ -202,7 +202,7 @@ static se_status blame(const se_plan *p)
     }
     if (first_inf)
         return se_fail(SE_ERR_NONFINITE, "%s: %s (%s:%d) made an infinite value in %s", label,
-                       first_inf->node->op->name,
+                       se_op_known_as(first_inf->node->op),
                        first_inf->node->file ? first_inf->node->file : "-", first_inf->node->line,
                        se_type_print(&first_inf->node->type[0], type));
     return se_fail(SE_ERR_NONFINITE, "%s: a guarded value is not finite", label);

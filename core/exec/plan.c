@@ -28,7 +28,7 @@ static bool add(se_plan *p, se_node *n)
 
 static se_status lost_leaf(const se_node *n, const se_node *user)
 {
-    const char *what = user && user->op ? user->op->name : "eval";
+    const char *what = user && user->op ? se_op_known_as(user->op) : "eval";
     return se_fail(
         SE_ERR_STATE,
         "%s: needs a value that the assign at %s:%d has overwritten; compute it before that "
@@ -209,7 +209,7 @@ static se_buf *make_buf(se_plan *p, const se_node *n, int out)
     se_buf *b = se_buf_new(&n->type[out]);
     if (!b)
         return NULL;
-    b->what = n->op ? n->op->name : NULL;
+    b->what = n->op ? se_op_known_as(n->op) : NULL;
     b->file = n->file;
     b->line = n->line;
     return p->made[p->n_made++] = b;

@@ -97,6 +97,7 @@ static void gelu_grad_expand(se_build *b, const se_rule *g)
 
 const se_op se_op_gelu_grad = {
     .name = "gelu_grad",
+    .of = "gelu",
     .args = "x dy approximate:bool=false",
     .doc = "gradient of gelu",
     .shape = gelu_grad_shape,

@@ -341,6 +341,7 @@ static void attention_grad_expand(se_build *b, const se_rule *r)
 
 const se_op se_op_attention_grad = {
     .name = "attention_grad",
+    .of = "attention",
     .args = "q k v dy starts bias? key? who? heads:int longest:int rate:num=0 place:int=0 "
             "causal:bool=false",
     .doc = "gradient of attention; dbias is zero without a bias",

@@ -144,6 +144,7 @@ static void gather_grad_rule(se_build *b, const se_rule *g)
 
 const se_op se_op_gather_grad = {
     .name = "gather_grad",
+    .of = "gather",
     .args = "dy ids axis:axis dims:ints",
     .doc = "gradient of gather: dy added up along an axis at the places that ids name",
     .shape = gather_grad_shape,

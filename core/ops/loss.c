@@ -77,6 +77,7 @@ static void loss_expand(se_build *b, const se_rule *g)
 
 const se_op se_op_cross_entropy_rows = {
     .name = "cross_entropy_rows",
+    .of = "cross_entropy",
     .args = "scores targets",
     .doc = "cross_entropy of rows whose targets are numbers",
     .internal = true,
@@ -117,6 +118,7 @@ static void loss_grad_expand(se_build *b, const se_rule *g)
 
 const se_op se_op_cross_entropy_grad = {
     .name = "cross_entropy_grad",
+    .of = "cross_entropy",
     .args = "scores targets lse dy",
     .doc = "gradient of cross_entropy",
     .shape = loss_grad_shape,

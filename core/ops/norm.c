@@ -159,6 +159,7 @@ static void layer_norm_grad_expand(se_build *b, const se_rule *g)
 
 const se_op se_op_layer_norm_grad = {
     .name = "layer_norm_grad",
+    .of = "layer_norm",
     .args = "x weight mean rstd dy",
     .doc = "gradient of layer_norm",
     .n_out = 3,
@@ -217,6 +218,7 @@ static void softmax_expand(se_build *b, const se_rule *g)
 
 const se_op se_op_softmax_last = {
     .name = "softmax_last",
+    .of = "softmax",
     .internal = true,
     .args = "x",
     .doc = "exp(x) / sum(exp(x)) over the last axis",
@@ -244,6 +246,7 @@ static void log_softmax_expand(se_build *b, const se_rule *g)
 
 const se_op se_op_log_softmax_last = {
     .name = "log_softmax_last",
+    .of = "log_softmax",
     .internal = true,
     .args = "x",
     .doc = "x - log(sum(exp(x))) over the last axis",
@@ -288,6 +291,7 @@ static void logsumexp_expand(se_build *b, const se_rule *g)
 
 const se_op se_op_logsumexp_last = {
     .name = "logsumexp_last",
+    .of = "logsumexp",
     .internal = true,
     .args = "x keep:bool=false",
     .doc = "log(sum(exp(x))) over the last axis",
@@ -310,6 +314,7 @@ static void normalize_expand(se_build *b, const se_rule *g)
 
 const se_op se_op_normalize_last = {
     .name = "normalize_last",
+    .of = "normalize",
     .internal = true,
     .args = "x eps:num=1e-12",
     .doc = "x / max(|x|, eps) over the last axis: rows of length 1",

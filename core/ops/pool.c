@@ -109,6 +109,7 @@ static void pool_grad_expand(se_build *b, const se_rule *g)
 
 const se_op se_op_mean_pool_grad = {
     .name = "mean_pool_grad",
+    .of = "mean_pool",
     .args = "dy starts rows:int",
     .doc = "gradient of mean_pool: dy of each row's text, divided by the text's length",
     .shape = pool_grad_shape,

@@ -76,6 +76,7 @@ static void dropout_grid_rule(se_build *b, const se_rule *g)
 
 const se_op se_op_dropout_grid = {
     .name = "dropout_grid",
+    .of = "dropout",
     .args = "p key who rate:num=0.1 place:int=0",
     .doc = "dropout of attention probabilities [texts, heads, queries, keys]",
     .shape = dropout_grid_shape,
@@ -276,6 +277,7 @@ static se_status draws_check(const se_task *t)
 
 const se_op se_op_random_categorical_draws = {
     .name = "random_categorical_draws",
+    .of = "random_categorical",
     .args = "key logits draws:int place:int=0",
     .doc = "random_categorical with an axis for the draws",
     .internal = true,

@@ -315,6 +315,7 @@ static void prod_others_expand(se_build *b, const se_rule *g)
 
 const se_op se_op_prod_others = {
     .name = "prod_others",
+    .of = "prod",
     .args = "x",
     .doc = "for each element the product of all others in its row: the gradient of prod",
     .shape = prod_others_shape,

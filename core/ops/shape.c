@@ -343,6 +343,7 @@ static void pad_slice_grad(se_build *b, const se_rule *g)
 
 const se_op se_op_pad_slice = {
     .name = "pad_slice",
+    .of = "slice",
     .args = "x axis:axis start:int size:int step:int=1",
     .doc = "zeros of that size along an axis, with x from start on: the gradient of slice",
     .shape = pad_slice_shape,

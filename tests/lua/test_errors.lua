@@ -18,6 +18,13 @@ line = here() + 1
 fails_at(line, function() local _ = a + se.zeros(4, 5) end, 'add', 'f32[2,3]', 'f32[4,5]')
 check.fails(function() local _ = se.sum(a, 0) end, 'sum', 'axes count from 1')
 check.fails(function() local _ = se.sum(a, 3) end, 'sum', '3')
+-- An op made of others, or of a kernel of its own, is named as it was called.
+check.fails(function() return (se.cross_entropy(a, se.tensor({ 0, 3 }, 'i32')):item()) end,
+  'test_errors.lua', ': cross_entropy: target 1 is 3')
+check.fails(function()
+  local x = se.tensor { { 0 / 0, 1 } }
+  return (se.eval(se.guard(x:softmax())))
+end, 'softmax (', 'made 2 NaN')
 -- Sizes whose product no 64 bits hold, also where a size of 0 makes it nothing.
 local none, big = se.zeros(0, 1, 1), 2 ^ 40
 for what, f in pairs {
