@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-SE_OP_EXTERN(broadcast_to);
+SE_OP_EXTERN(transpose);
 
 typedef struct walk {
     se_build *b;
@@ -13,6 +13,10 @@ typedef struct walk {
     se_node **node; /* every node between y and x; after sorting: inputs first */
     bool *reach;    /* reach[slot]: an x is among the node's ancestors */
     se_ref **dy;    /* dy[slot][output] */
+    int n_x;
+    const se_ref *x;
+    bool stop;
+    se_ref *dx; /* what comes to an x that a node has taken in: it is no ancestor of that node */
 } walk;
 
 static bool is_target(const se_node *n, int n_x, const se_ref *x)
@@ -21,6 +25,15 @@ static bool is_target(const se_node *n, int n_x, const se_ref *x)
         if (x[j].node == n)
             return true;
     return false;
+}
+
+/* The x that stood at input i before node n took in what it is a view of, or -1. */
+static int taken_in(const walk *w, const se_node *n, int i)
+{
+    for (int j = 0; i < 2 && n->taken[i].id && j < w->n_x; j++)
+        if (w->x[j].node && w->x[j].node->id == n->taken[i].id)
+            return j;
+    return -1;
 }
 
 static void give_up(walk *w)
@@ -97,6 +110,7 @@ static bool mark(walk *w, int n_x, const se_ref *x, bool stop)
             const se_node *in = n->in[k].node;
             w->reach[i] = in && in->stamp == w->stamp && w->reach[in->slot] &&
                           in->type[n->in[k].out].dtype <= SE_BF16;
+            w->reach[i] |= taken_in(w, n, k) >= 0;
         }
     }
     return true;
@@ -164,17 +178,27 @@ static void run_rule(walk *w, se_node *n, const se_ref *dy, se_ref *dx, const bo
         restore_marks(w);
 }
 
+/* The gradient of input i belongs to x[j], too, a view of that input. */
+static void give_to_view(walk *w, const se_node *n, int i, int j, se_ref dx)
+{
+    if (n->taken[i].turned)
+        dx = OP1(w->b, transpose, dx);
+    w->dx[j] = se_add_grads(w->b, w->dx[j], dx);
+}
+
 /* Lets the node's rule add the gradients of its inputs. */
 static bool step(walk *w, se_node *n)
 {
     se_ref dx[SE_MAX_INPUTS];
-    bool want[SE_MAX_INPUTS];
+    bool want[SE_MAX_INPUTS], leads[SE_MAX_INPUTS];
     bool any = false;
     for (int i = 0; i < n->n_in; i++) {
         const se_node *in = n->in[i].node;
+        int view = taken_in(w, n, i);
         dx[i] = (se_ref){0};
-        want[i] = in && in->stamp == w->stamp && w->reach[in->slot] &&
-                  in->type[n->in[i].out].dtype <= SE_BF16;
+        leads[i] = in && in->stamp == w->stamp && w->reach[in->slot] &&
+                   in->type[n->in[i].out].dtype <= SE_BF16 && !(w->stop && view >= 0);
+        want[i] = leads[i] || view >= 0;
         any |= want[i];
     }
     se_ref *dy = w->dy[n->slot];
@@ -183,9 +207,13 @@ static bool step(walk *w, se_node *n)
     else if (any)
         no_gradient(w, n);
     bool ok = true;
-    for (int i = 0; i < n->n_in && ok && !w->b->status; i++)
-        if (want[i])
+    for (int i = 0; i < n->n_in && ok && !w->b->status; i++) {
+        int view = taken_in(w, n, i);
+        if (leads[i])
             ok = add_dy(w, n->in[i], dx[i]);
+        if (view >= 0)
+            give_to_view(w, n, i, view, dx[i]);
+    }
     return ok;
 }
 
@@ -196,7 +224,7 @@ void se_grad_walk(se_build *b, int n_y, const se_ref *y, const se_ref *dy, int n
         dx[j] = (se_ref){0};
     if (b->status)
         return;
-    walk w = {.b = b};
+    walk w = {.b = b, .n_x = n_x, .x = x, .dx = dx, .stop = stop};
     bool ok = collect(&w, n_y, y, n_x, x, stop) && mark(&w, n_x, x, stop);
     for (int i = 0; ok && i < n_y; i++)
         if (y[i].node)
@@ -210,7 +238,7 @@ void se_grad_walk(se_build *b, int n_y, const se_ref *y, const se_ref *dy, int n
         give_up(&w);
     for (int j = 0; ok && j < n_x; j++)
         if (x[j].node && x[j].node->stamp == w.stamp && w.dy[x[j].node->slot])
-            dx[j] = w.dy[x[j].node->slot][x[j].out];
+            dx[j] = se_add_grads(b, w.dy[x[j].node->slot][x[j].out], dx[j]);
     for (int i = 0; w.dy && i < w.count; i++)
         free(w.dy[i]);
     free(w.dy);

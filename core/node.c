@@ -343,6 +343,19 @@ static se_status convert_inputs(const se_op *op, int n_in, const se_ref *in, con
     return SE_OK;
 }
 
+/* Remembers which views .simplify has put their inputs for: gradients may be asked of one. Two
+ * transposes, one of the other, are the input itself. */
+static void note_taken(se_node *n, const se_ref *in)
+{
+    for (int i = 0; i < n->n_in && i < 2; i++) {
+        if (!in[i].node || in[i].node == n->in[i].node)
+            continue;
+        n->taken[i].id = in[i].node->id;
+        for (const se_node *v = in[i].node; v != n->in[i].node; v = v->in[0].node)
+            n->taken[i].turned = !n->taken[i].turned;
+    }
+}
+
 static se_status make_node(const se_op *op, int n_in, const se_ref *in, const se_attr *attr,
                            const char *file, int line, se_ref *out)
 {
@@ -379,6 +392,7 @@ static se_status make_node(const se_op *op, int n_in, const se_ref *in, const se
             rewritten[i].node->waiting++;
         }
     }
+    note_taken(n, in);
     memcpy(n->type, out_type, sizeof *out_type * (size_t)n_out);
     if (sig->n_attrs)
         memcpy(n->attr, own, sizeof *own * (size_t)sig->n_attrs);

@@ -26,6 +26,10 @@ struct se_node {
     int32_t line;
     const char *overwritten_file; /* set when an assign took this leaf's memory */
     int32_t overwritten_line;
+    struct {         /* for inputs 0 and 1: a view that .simplify took out (matmul: a transpose) */
+        uint64_t id; /* 0: none. No reference, so that the view keeps nothing alive */
+        bool turned; /* it differs from the input that came in its place */
+    } taken[2];
     uint64_t stamp; /* of the walk that set `slot` */
     int32_t slot;
     se_ref *in;
