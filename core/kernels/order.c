@@ -23,11 +23,24 @@ static shape3 shape_of(const se_task *t)
 enum { STRIP = 256 }; /* lines side by side */
 
 #define SCAN(T, SUM, OUT)                                                                          \
+    static void scan_line_##T(const T *x, OUT *o, int64_t n, int64_t step)                         \
+    {                                                                                              \
+        SUM sum = 0;                                                                               \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            sum += (SUM)x[i * step];                                                               \
+            o[i * step] = (OUT)sum;                                                                \
+        }                                                                                          \
+    }                                                                                              \
     static void scan_##T(const T *x, OUT *o, shape3 s, int64_t m, bool reverse)                    \
     {                                                                                              \
+        int64_t last = s.n ? (s.n - 1) * s.inner : 0;                                              \
+        if (s.inner == 1) {                                                                        \
+            scan_line_##T(reverse ? x + last : x, reverse ? o + last : o, s.n, reverse ? -1 : 1);  \
+            return;                                                                                \
+        }                                                                                          \
         SUM sum[STRIP] = {0};                                                                      \
         for (int64_t i = 0; i < s.n; i++) {                                                        \
-            int64_t at = (reverse ? s.n - 1 - i : i) * s.inner;                                    \
+            int64_t at = reverse ? last - i * s.inner : i * s.inner;                               \
             for (int64_t j = 0; j < m; j++) {                                                      \
                 sum[j] += (SUM)x[at + j];                                                          \
                 o[at + j] = (OUT)sum[j];                                                           \
