@@ -69,8 +69,8 @@ local function run_session(page, commands)
   local input, folder = os.tmpname(), check.folder()
   check.write(input, table.concat(script))
   local pipe = io.popen(([[cd "%s" && ln -s "%s/recipes" "%s/tests" . &&
-    NO_COLOR=1 "%s" <"%s" 2>&1; echo "status $?"]]):format(folder, top, top, se.run.program,
-    input))
+    NO_COLOR=1 LC_ALL=C.UTF-8 "%s" <"%s" 2>&1; echo "status $?"]]):format(folder, top, top,
+    se.run.program, input))
   local text = pipe:read '*a'
   pipe:close()
   os.remove(input)
