@@ -190,7 +190,7 @@ check.ok(text:find('\27[36m━━ \27[0ma: 1 to 2   \27[33m━━ \27[0mb: 1 to 
   'legend: %s', text)
 check.ok(not se.plot({ 1, 2 }):text(COLORS):find '\27', 'one series needs no colour')
 text = se.heat({ { 0, 1 }, { 1, nan } }):text(COLORS)
-check.ok(text:find('1 \27[48;5;17m  \27[0m\27[48;5;222m  \27[0m\n2 \27[48;5;222m  \27[0m··\n', 1,
+check.ok(text:find('1 \27[48;5;17m  \27[0m\27[48;5;229m  \27[0m\n2 \27[48;5;229m  \27[0m··\n', 1,
   true), 'cells: %s', text)
 COLORS.shades = true
 text = se.heat(wave, { height = 5 }):text(COLORS)

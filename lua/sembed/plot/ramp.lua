@@ -27,21 +27,17 @@ function ramp.light(part)
   return 0.299 * r + 0.587 * g + 0.114 * b > 120
 end
 
-local LEVELS = { 0, 95, 135, 175, 215, 255 } -- of xterm's 6 x 6 x 6 colours, numbers 16..231
+-- Of a terminal's 256 colours (16 and on are a cube of 6 x 6 x 6), on the same way. The nearest to
+-- each place of the ramp would be only eight.
+local TERMINAL = { 17, 18, 24, 25, 30, 36, 71, 107, 113, 149, 186, 229 }
 
-local function level(v)
-  local best = 1
-  for i, l in ipairs(LEVELS) do
-    if math.abs(l - v) < math.abs(LEVELS[best] - v) then best = i end
-  end
-  return best - 1
-end
-
--- As a terminal's escape sequences have it: "2;26;24;72", or the nearest of 256 colours, "5;17".
+-- As a terminal's escape sequences have it: "2;26;24;72", or of 256 colours, "5;17".
 function ramp.terminal(part, shades)
-  local r, g, b = color(part)
-  if shades then return ('2;%d;%d;%d'):format(r + 0.5, g + 0.5, b + 0.5) end
-  return ('5;%d'):format(16 + 36 * level(r) + 6 * level(g) + level(b))
+  if shades then
+    local r, g, b = color(part)
+    return ('2;%d;%d;%d'):format(r + 0.5, g + 0.5, b + 0.5)
+  end
+  return ('5;%d'):format(TERMINAL[math.min(#TERMINAL, math.floor(part * #TERMINAL) + 1)])
 end
 
 return ramp
