@@ -53,15 +53,18 @@ se_ref se_op_apply(se_build *b, const se_op *op, const se_attr *attr, int n_in, 
     if (b->status)
         return out[0];
     const se_signature *sig = se_op_signature(op);
-    se_ref padded[SE_MAX_INPUTS] = {{0}};
-    if (n_in > 0)
-        memcpy(padded, in, sizeof *in * (size_t)n_in);
     for (int i = 0; i < n_in && i < sig->n_required; i++)
         if (!in[i].node)
             return out[0];
-    if (n_in < sig->n_tensors) /* optional tensors at the end may be left out */
+    se_ref padded[SE_MAX_INPUTS];
+    if (n_in < sig->n_tensors) { /* optional tensors at the end may be left out */
+        memset(padded, 0, sizeof *padded * (size_t)sig->n_tensors);
+        if (n_in > 0)
+            memcpy(padded, in, sizeof *in * (size_t)n_in);
+        in = padded;
         n_in = sig->n_tensors;
-    se_status s = se_node_apply(op, n_in, padded, attr, b->file, b->line, out);
+    }
+    se_status s = se_node_apply(op, n_in, in, attr, b->file, b->line, out);
     if (s) {
         fail(b, s);
         return (se_ref){0};

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "embed.h"
 
+#include "call.h"
 #include "tokenizer.h"
 #include "turn.h"
 
@@ -45,20 +46,16 @@ static int host_embedded(lua_State *L)
     return 1;
 }
 
-/* place() -> file, line of the first frame that is neither sembed's own nor C: one call of this for
- * each graph node, so it makes no tables (debug.getinfo does). */
+/* place() -> file, line of the recipe; nothing where there is none. */
 static int host_place(lua_State *L)
 {
-    lua_Debug ar;
-    for (int level = 1; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sl", &ar);
-        if (ar.currentline < 0 || strncmp(ar.source, "=sembed", 7) == 0)
-            continue;
-        lua_pushstring(L, ar.source + (*ar.source == '@' || *ar.source == '='));
-        lua_pushinteger(L, ar.currentline);
-        return 2;
-    }
-    return 0;
+    const char *file;
+    int line = se_lua_place(L, &file);
+    if (!file)
+        return 0;
+    lua_pushstring(L, file);
+    lua_pushinteger(L, line);
+    return 2;
 }
 
 static int host_is_terminal(lua_State *L)
@@ -92,6 +89,7 @@ static int open_host(lua_State *L)
                                      {NULL, NULL}};
     lua_newtable(L);
     luaL_register(L, NULL, calls);
+    se_lua_bind(L);
     return 1;
 }
 

@@ -13,11 +13,12 @@ static int n_assigns, room_assigns;
 static se_ref *guards;
 static int n_guards, room_guards;
 
-void se_pending_forget(const se_tensor *t)
+void se_pending_forget(se_tensor *t)
 {
-    for (int i = 0; i < n_assigns; i++)
+    for (int i = 0; t->assigned && i < n_assigns; i++)
         if (targets[i] == t)
             targets[i] = NULL;
+    t->assigned = false;
 }
 
 /* --- assigns --- */
@@ -92,6 +93,7 @@ se_status se_assign(se_tensor *target, se_tensor *value, const char *file, int32
             return SE_ERR_MEMORY;
         }
         targets[i] = target;
+        target->assigned = true;
         assigns[i].target_old = target->ref; /* the handle's reference moves here */
         target->ref.node->handles--;
         n_assigns++;

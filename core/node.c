@@ -1,4 +1,5 @@
 #include "node.h"
+#include "slab.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -61,12 +62,14 @@ static se_node *node_new(const se_op *op, int n_in, int n_out, int n_attrs)
     size_t head = align8(sizeof(se_node)), ins = align8(sizeof(se_ref) * (size_t)n_in);
     size_t types = align8(sizeof(se_type) * (size_t)n_out);
     size_t bufs = sizeof(se_buf *) * (size_t)n_out;
-    char *p = se_calloc(1, head + ins + types + bufs + sizeof(se_attr) * (size_t)n_attrs);
+    size_t all = head + ins + types + bufs + sizeof(se_attr) * (size_t)n_attrs;
+    char *p = se_slab_take(all);
     if (!p)
         return NULL;
     se_node *n = (se_node *)p;
     n->op = op;
     n->refs = 1;
+    n->bytes = (int32_t)all;
     n->n_in = (int16_t)n_in;
     n->n_out = (int16_t)n_out;
     n->id = next_id++;
@@ -151,7 +154,7 @@ void se_node_unref(se_node *n)
         }
         for (int i = 0; i < x->n_out; i++)
             se_buf_unref(x->buf[i]);
-        free(x);
+        se_slab_give(x, (size_t)x->bytes);
         alive--;
     }
 }

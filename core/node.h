@@ -13,6 +13,7 @@ struct se_node {
     int32_t handles; /* those of them that are handles */
     int32_t waiting; /* edges from living nodes that never ran */
     int16_t n_in, n_out;
+    int32_t bytes;         /* of the block that holds the node and its arrays */
     bool ran;              /* computed at least once */
     bool is_number;        /* a plain number: adapts to the dtype it meets */
     bool kept_for_waiting; /* its buffers are there only for consumers that have not run yet */

@@ -4,6 +4,7 @@
 #include "exec/exec.h"
 #include "exec/profile.h"
 #include "kernels/isa.h"
+#include "slab.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +117,7 @@ static void list_remove(se_tensor *t)
  */
 static se_tensor *handle_of(se_ref r)
 {
-    se_tensor *t = se_calloc(1, sizeof *t);
+    se_tensor *t = se_slab_take(sizeof *t);
     if (!t) {
         se_node_unref(r.node);
         return NULL;
@@ -152,7 +153,7 @@ void se_tensor_free(se_tensor *t)
     list_remove(t);
     handles--;
     label_unref(t->label);
-    free(t);
+    se_slab_give(t, sizeof *t);
 }
 
 se_status se_handle_alive(const se_tensor *t)

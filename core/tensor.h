@@ -13,6 +13,7 @@ struct se_tensor {
     se_label *label;        /* of the scope whose closing released it */
     int32_t scope;          /* 0: none */
     bool leaf_when_ready;   /* se_keep: drop the graph once there is data */
+    bool assigned;          /* a pending assign may point here */
     se_tensor *prev, *next; /* the scope's list */
 };
 
@@ -33,7 +34,7 @@ void se_handle_set(se_tensor *t, se_ref r);
 void se_handle_become_leaf(se_tensor *t);
 
 /* A handle goes away: no pending assign may reach it any more. */
-void se_pending_forget(const se_tensor *t);
+void se_pending_forget(se_tensor *t);
 
 /* The label of the innermost scope, or NULL. */
 const char *se_scope_label(void);

@@ -9,6 +9,7 @@
 -- paths; `own` and `may` are lists of names from this table.
 local layers = {
   { name = 'base', files = { '^core/base%.[ch]$' } },
+  { name = 'slab', files = { '^core/slab%.[ch]$' }, may = { 'base' } },
   { name = 'turn', files = { '^core/turn%.[ch]$' }, may = { 'base' } },
   { name = 'type', files = { '^core/type%.[ch]$' }, may = { 'base' } },
   { name = 'arena', files = { '^core/arena%.[ch]$' }, may = { 'base' } },
@@ -17,7 +18,7 @@ local layers = {
   { name = 'node',
     files = { '^core/op%.c$', '^core/signature%.c$', '^core/node%.[ch]$', '^core/grad%.[ch]$',
       '^core/build%.[ch]$', '^core/hlo%.[ch]$', '^generated/op_table%.inc$' },
-    may = { 'op.h', 'buf', 'type', 'base' } },
+    may = { 'op.h', 'buf', 'slab', 'type', 'base' } },
   { name = 'kernels', files = { '^core/kernels/.+%.[ch]$' }, may = { 'op.h', 'type', 'base' } },
   { name = 'ops', files = { '^core/ops/.+%.[ch]$' },
     may = { 'node', 'op.h', 'kernels', 'buf', 'type', 'base' } },
@@ -28,7 +29,7 @@ local layers = {
   { name = 'handles', -- what sembed.h declares
     files = { '^core/tensor%.[ch]$', '^core/eval%.[ch]$', '^core/print%.[ch]$',
       '^core/rate%.c$', '^core/load%.c$', '^core/summary%.c$' },
-    may = { 'sembed.h', 'exec', 'ops', 'node', 'op.h', 'kernels', 'arena', 'buf', 'type',
+    may = { 'sembed.h', 'exec', 'ops', 'node', 'op.h', 'kernels', 'arena', 'buf', 'slab', 'type',
       'base' } },
   { name = 'io', files = { '^core/io/.+%.[ch]$' },
     may = { 'sembed.h', 'node', 'op.h', 'buf', 'type', 'base' } },
@@ -36,7 +37,8 @@ local layers = {
   { name = 'serve', files = { '^core/serve/.+%.[ch]$' }, may = { 'base' } },
   { name = 'tokenizer.h', files = { '^tokenizer/tokenizer%.h$' }, may = { 'base' } },
   { name = 'tokenizer', files = { '^tokenizer/.+%.[ch]$' }, may = { 'tokenizer.h', 'base' } },
-  { name = 'program', files = { '^core/main%.c$', '^core/embed%.[ch]$' },
+  { name = 'program',
+    files = { '^core/main%.c$', '^core/embed%.[ch]$', '^core/call%.[ch]$', '^core/bind%.c$' },
     may = { 'turn', 'tokenizer.h', 'sembed.h', 'op.h', 'type', 'base' } },
   { name = 'examples', files = { '^recipes/examples/.+%.c$' } }, -- only installed headers: <op.h>
 }
@@ -44,7 +46,7 @@ local layers = {
 -- Libraries that only some files know. Others (the C library, POSIX) are free.
 local libraries = {
   { headers = { 'lua.h', 'lauxlib.h', 'lualib.h', 'luajit.h' },
-    files = { '^core/main%.c$', '^core/embed%.c$' } },
+    files = { '^core/main%.c$', '^core/embed%.c$', '^core/call%.c$', '^core/bind%.c$' } },
   { headers = { 'blis.h', 'blis/blis.h', 'cblas.h' }, files = { '^core/kernels/gemm%.c$' } },
   { headers = { 'mpi.h' }, files = { '^core/shard/mpi%.c$' } },
   { headers = { 'pjrt_c_api.h', 'xla/pjrt/c/pjrt_c_api.h' },
@@ -203,6 +205,7 @@ local function sound_tree()
     ['core/kernels/kernel.h'] = '#include "op.h"\n#include <omp.h>\n',
     ['core/kernels/gemm.c'] = '#include "kernel.h"\n#include <blis.h>\n',
     ['core/ops/matmul.c'] = '#include "op.h"\n#include "node.h"\n#include "kernels/kernel.h"\n',
+    ['core/call.c'] = '#include "op.h"\n#include <lua.h>\n',
     ['core/main.c'] = '#include "base.h"\n#include <lua.h>\n',
     ['tokenizer/tokenizer.h'] = '#include "base.h"\n',
     ['tokenizer/tokenizer.c'] = '#include "tokenizer.h"\n#include <stdio.h>\n',
@@ -225,6 +228,7 @@ local planted = {
   { 'core/base.h', '#include "type.h"\n', 'base may not include core/type.h' },
   { 'core/base.c', '#include <stdio.h>\n#include "base.h"\n', "the file's own header" },
   { 'core/exec/exec.h', '#include "sembed.h"\n', 'exec may not include core/sembed.h' },
+  { 'core/call.c', '#include "node.h"\n', 'program may not include core/node.h' },
   { 'core/main.c', '#include "exec/exec.h"\n', 'program may not include core/exec/exec.h' },
   { 'tokenizer/tokenizer.h', '#include "op.h"\n', 'tokenizer.h may not include core/op.h' },
   { 'core/other/new.c', '', 'belongs to no layer' },

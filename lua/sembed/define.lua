@@ -13,13 +13,12 @@
 -- from it. `sample` is what se.op.check tests (sample.lua). `replace = true` takes the place of an
 -- op of that name that was made in Lua, too.
 
+local arguments = require 'sembed.arguments'
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local offer = require 'sembed.offer'
 local op = require 'sembed.op'
 local signature = require 'sembed.signature'
-
-jit.off(true, true) -- see ffi.lua
 
 local KNOWN = { name = 'string', args = 'string', doc = 'string', outs = 'string',
   sample = 'string', expand = 'function', replace = 'boolean' }
@@ -53,11 +52,11 @@ local function check_word(name, word, seen)
 end
 
 local function check_kind(name, attr)
-  for _, kind in ipairs(core.kinds) do
+  for _, kind in ipairs(arguments.kinds) do
     if attr.kind == kind then return end
   end
   fail.raise('op.define: %s: args: %s: %s', name, attr.name,
-    fail.unknown('kind', attr.kind, core.kinds))
+    fail.unknown('kind', attr.kind, arguments.kinds))
 end
 
 -- Reads `args` into spec.signature.
@@ -85,7 +84,7 @@ local function read_arguments(spec)
   for i, attr in ipairs(parsed.attrs) do
     check_word(name, attr.name, seen)
     check_kind(name, attr)
-    if attr.default ~= nil then core.check_attribute(spec, i, attr.default) end
+    if attr.default ~= nil then arguments.check_attribute(spec, i, attr.default) end
   end
 end
 
@@ -106,16 +105,16 @@ local function prepare(spec, tensors, count, values)
   local parsed, args = spec.signature, {}
   local n = #parsed.tensors
   for i = 1, parsed.variadic and n - 1 or n do
-    args[i] = core.tensor_input(spec, i, tensors[i])
+    args[i] = arguments.tensor(spec, i, tensors[i])
   end
   if parsed.variadic then
     args[n] = {}
-    for i = n, math.max(count, n) do args[n][i - n + 1] = core.tensor_input(spec, i, tensors[i]) end
+    for i = n, math.max(count, n) do args[n][i - n + 1] = arguments.tensor(spec, i, tensors[i]) end
   end
   for i, attr in ipairs(parsed.attrs) do
     local value = values[i]
     if value == nil then value = attr.default end
-    core.check_attribute(spec, i, value)
+    arguments.check_attribute(spec, i, value)
     if type(value) == 'number' and (attr.kind == 'ints' or attr.kind == 'axes') then
       value = { value }
     end
@@ -148,8 +147,7 @@ end
 
 local function make(spec)
   return function(...)
-    local args, n = prepare(spec, op.arguments(spec, select('#', ...), { ... }))
-    -- Not a tail call: the handles in `args` live until it is over.
+    local args, n = prepare(spec, arguments.sort(spec, select('#', ...), { ... }))
     return count_results(spec, spec.expand(unpack(args, 1, n)))
   end
 end
