@@ -63,18 +63,18 @@ static se_status matmul_shape(const se_shape *s)
     se_status status = want_f32(s);
     if (status)
         return status;
-    se_type_print(x, a);
-    se_type_print(y, c);
     if (x->rank < 1 || y->rank < 1)
-        return SE_SHAPE_FAIL(s, "%s times %s: a scalar is multiplied with `*`", a, c);
+        return SE_SHAPE_FAIL(s, "%s times %s: a scalar is multiplied with `*`", se_type_print(x, a),
+                             se_type_print(y, c));
     sizes z = sizes_of(x, y, s->attr[0].i, s->attr[1].i);
     const char *ta = s->attr[0].i ? " transposed" : "", *tb = s->attr[1].i ? " transposed" : "";
     if (z.k_a != z.k_b)
-        return SE_SHAPE_FAIL(s, "%s%s times %s%s: inner sizes %lld and %lld differ", a, ta, c, tb,
-                             (long long)z.k_a, (long long)z.k_b);
+        return SE_SHAPE_FAIL(s, "%s%s times %s%s: inner sizes %lld and %lld differ",
+                             se_type_print(x, a), ta, se_type_print(y, c), tb, (long long)z.k_a,
+                             (long long)z.k_b);
     if (!z.fits)
-        return SE_SHAPE_FAIL(s, "%s%s times %s%s: the axes before the last two do not fit", a, ta,
-                             c, tb);
+        return SE_SHAPE_FAIL(s, "%s%s times %s%s: the axes before the last two do not fit",
+                             se_type_print(x, a), ta, se_type_print(y, c), tb);
     se_type t = z.lead;
     if (x->rank > 1)
         t.dim[t.rank++] = z.m;
