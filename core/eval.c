@@ -259,6 +259,7 @@ se_status se_tensor_data(se_tensor *t, bool varying, const void **data)
                        "se.shard.sum, mean or gather first");
     if (!se_tensor_ready(t) && (s = se_eval(1, &t)))
         return s;
+    t->ref.node->kept_for_waiting = false; /* asked for: it stays while the handle does */
     *data = se_node_data(t->ref);
     return SE_OK;
 }

@@ -133,6 +133,23 @@ void se_node_set_ran(se_node *n)
             n->in[i].node->waiting--;
 }
 
+void se_node_let_go(se_node *n)
+{
+    if (!n->kept_for_waiting || n->waiting > 0)
+        return;
+    for (int i = 0; i < n->n_out; i++) {
+        se_buf_unref(n->buf[i]);
+        n->buf[i] = NULL;
+    }
+    n->kept_for_waiting = false;
+}
+
+void se_node_only_waited(se_node *n)
+{
+    n->kept_for_waiting = n->op && n->ran;
+    se_node_let_go(n);
+}
+
 void se_node_unref(se_node *n)
 {
     se_node *list = NULL;
@@ -150,6 +167,8 @@ void se_node_unref(se_node *n)
             if (--in->refs == 0) {
                 in->chain = list;
                 list = in;
+            } else {
+                se_node_let_go(in);
             }
         }
         for (int i = 0; i < x->n_out; i++)

@@ -54,6 +54,13 @@ se_node *se_node_number(double value, se_dtype dtype);
 se_node *se_node_ref(se_node *n);
 void se_node_unref(se_node *n); /* NULL is allowed */
 
+/* Nobody asks for the node's values but consumers that have not run yet: they go when these have
+ * run, at once where there are none. Whoever needs them later computes them anew. */
+void se_node_only_waited(se_node *n);
+
+/* Lets the values of such a node go when nothing waits any more. */
+void se_node_let_go(se_node *n);
+
 /* The data of an output that has some; NULL otherwise. */
 const void *se_node_data(se_ref r);
 

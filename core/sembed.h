@@ -145,7 +145,8 @@ typedef struct se_summary {
 } se_summary;
 SE_API se_status se_tensor_summary(se_tensor *t, bool varying, se_summary *out);
 
-/* True when t has data already. */
+/* True when t has data already. A value that was computed stays while a handle means it or a node
+ * that has not run yet reads it; whatever needs it later (a gradient) computes it anew. */
 SE_API bool se_tensor_ready(const se_tensor *t);
 
 /* --- gradients and assignment --- */

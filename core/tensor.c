@@ -133,7 +133,8 @@ void se_handle_drop(se_tensor *t)
 {
     if (!t->ref.node)
         return;
-    t->ref.node->handles--;
+    if (--t->ref.node->handles == 0)
+        se_node_only_waited(t->ref.node);
     se_node_unref(t->ref.node);
     t->ref = (se_ref){0};
 }

@@ -448,16 +448,8 @@ static void hand_over(se_plan *p)
 
 static void release_waited(se_plan *p)
 {
-    for (int i = 0; i < p->n_steps; i++) {
-        se_node *n = p->step[i].node;
-        if (!n->kept_for_waiting || n->waiting > 0)
-            continue;
-        for (int k = 0; k < n->n_out; k++) {
-            se_buf_unref(n->buf[k]);
-            n->buf[k] = NULL;
-        }
-        n->kept_for_waiting = false;
-    }
+    for (int i = 0; i < p->n_steps; i++)
+        se_node_let_go(p->step[i].node);
 }
 
 void se_plan_commit(se_plan *p, se_node **leaf)

@@ -14,6 +14,33 @@ for i = 1, 3000 do
 end
 check.ok(worst <= 100e6, 'dropped tensors held %.0f MB', worst / 1e6)
 
+-- A running sum holds its last value only, and its gradient still knows the way.
+local a, y, rounds = se.zeros(512, 512), se.ones(512, 512), 300
+worst = 0
+for _ = 1, rounds do
+  a = a + y
+  se.eval(a)
+  worst = math.max(worst, (se.memory()))
+end
+check.ok(worst <= 100e6, 'a running sum held %.0f MB', worst / 1e6)
+local slope = se.grad(a:sum(), y)
+check.equal(slope:mean():item(), rounds, 'the gradient of a running sum')
+
+-- A computed value that an op waits for stays without a name, also when what it came from is gone.
+local from = se.tensor { 1, 2, 3 }
+local middle = from * 2
+se.eval(middle)
+local after_middle = middle + 1
+middle = nil -- luacheck: ignore
+collectgarbage()
+collectgarbage()
+from:assign(se.tensor { 0, 0, 0 })
+se.eval()
+check.equal(table.concat(after_middle:totable(), ' '), '3 5 7', 'a value that was waited for')
+a, y, slope = nil, nil, nil -- luacheck: ignore
+collectgarbage()
+collectgarbage()
+
 -- Live bytes outside the arena: the same at the end of step 50 and of step 1,000.
 local model = se.model.mpnet { vocab = check.data 'tiny-mpnet/vocab.txt', layers = 1, hidden = 32,
   heads = 2, length = 32 }
