@@ -97,6 +97,21 @@ static void test_eval(void **state)
     se_scope_close(d);
 }
 
+/* An op's result may take the memory of an input, but not of one that is read later under another
+ * name. */
+static void test_given_twice(void **state)
+{
+    (void)state;
+    int32_t d = se_scope_open("test");
+    se_tensor *leaf = vec(3, (float[]){3, 1, 2}), *w = vec(3, (float[]){1, 2, 1}), *wanted, *got;
+    wanted = call("layer_norm", 3, (se_tensor *[]){leaf, w, leaf}, ATTRS(SE_NUM(0.5)), 1);
+    se_tensor *x = op2("mul", leaf, number(1), 2);
+    got = call("layer_norm", 3, (se_tensor *[]){x, w, x}, ATTRS(SE_NUM(0.5)), 3);
+    got = op2("mul", got, number(1), 4); /* what is read from outside has memory of its own */
+    assert_memory_equal(data(got), data(wanted), 3 * sizeof(float));
+    se_scope_close(d);
+}
+
 static void test_second_derivative(void **state)
 {
     (void)state;
@@ -238,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_eval, free_held),
         cmocka_unit_test_teardown(test_second_derivative, free_held),
+        cmocka_unit_test_teardown(test_given_twice, free_held),
         cmocka_unit_test_teardown(test_assign_and_failure, free_held),
         cmocka_unit_test_teardown(test_adamw_in_place, free_held),
         cmocka_unit_test_teardown(test_memory, free_held),

@@ -262,6 +262,17 @@ static se_buf *overwritable(const se_plan *p, const se_step *s, int out)
     return assigned ? b : NULL;
 }
 
+/* Whether a value is also an input that the kernel reads after it began to write: layer_norm's bias
+ * may be its x. */
+static bool read_later(const se_plan *p, const se_node *n, int32_t value)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i].node && se_plan_value(p, n->in[i]) == value &&
+            (i >= 8 || !(n->op->inplace >> i & 1)))
+            return true;
+    return false;
+}
+
 /* An input whose memory output 0 may take: needed by nobody after this node. */
 static int32_t inplace_place(const se_plan *p, int index)
 {
@@ -269,8 +280,11 @@ static int32_t inplace_place(const se_plan *p, int index)
     for (int i = 0; i < n->n_in && i < 8; i++) {
         if (!(n->op->inplace >> i & 1) || !n->in[i].node)
             continue;
-        const se_value *v = &p->value[se_plan_value(p, n->in[i])];
+        int32_t value = se_plan_value(p, n->in[i]);
+        const se_value *v = &p->value[value];
         const se_place *place = &p->place[v->place];
+        if (read_later(p, n, value))
+            continue;
         if (n->in[i].node->type[n->in[i].out].dtype != n->type[0].dtype)
             continue; /* elements of another size: one could be written before it is read */
         if (place->arena && place->live == 1 && v->last == index && !v->kept &&
