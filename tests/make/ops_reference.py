@@ -752,6 +752,49 @@ for call, indexing in (("se.meshgrid(x, y)", "ij"), ("se.meshgrid(x, y, { indexi
 case("meshgrid", "se.meshgrid(x)", lambda x: torch.meshgrid(x, indexing="xy"), "x:i32[4]")
 case("meshgrid", "se.meshgrid(x, y, z, { indexing = 'xy' })", lambda x, y, z: torch.meshgrid(x, y, z, indexing="xy"), "x:i32[2]", "y:i32[3]", "z:i32[4]")
 
+# --- edges that the cases above leave out: tests/lua/test_op_edges.lua says which are wanted ---
+
+case("attention", "q:attention(k, v, s, { heads = 1, longest = 1 })", attention(1, 1), "q:f32[0x2]", "k:f32[0x2]", "v:f32[0x2]", "s:i32[2]=0,0")
+case("unsqueeze", "x:unsqueeze(2)", lambda x: x.unsqueeze(1), "x:f32[0x3]", exact=True)
+case("embedding", "w:embedding(ids)", lambda w, ids: w[ids], "w:f32[2x3]", "ids:i32[0]", exact=True)
+case("embedding", "w:embedding(ids)", lambda w, ids: w[ids], "w:f32[1x1]", "ids:i32[2]=0,0")
+case("nan_to_num", "x:nan_to_num()", lambda x: x, "x:f32[0x2]", exact=True)
+case("cosine_embedding", "x:cosine_embedding(y, t)", lambda x, y, t: x.sum(1) * t, "x:f32[0x3]", "y:f32[0x3]", "t:f32[0]!")
+case("segment_ids", "s:segment_ids(0)", lambda s: torch.zeros(0).long(), "s:i32[2]=0,0")
+case("kl_div", "x:kl_div(t)", lambda x, t: kl(*torch.broadcast_tensors(x, t)), "x:f32[4x3]@-3..0", "t:f32[3]@0.125..1", size=3)
+for shape in ("2x3", "0x3", "1x1"):  # what it draws: tests/test_random.c
+    case("dropout", "x:dropout(key, { rate = 0 })", lambda x, key: x, f"x:f32[{shape}]", KEY)
+for name, ref in (("is_finite", torch.isfinite), ("is_nan", torch.isnan), ("is_inf", torch.isinf)):
+    case(name, f"x:{name}()", ref, "x:f32[2x3]=0,inf,1,-inf,nan,5")
+    case(name, f"x:{name}()", ref, "x:f32[1x1]=nan")
+ONE = [
+    ("cast", "x:cast 'i32'", lambda x: x.trunc().long()), ("clip", "x:clip(-0.5, 1)", lambda x: x.clip(-0.5, 1)),
+    ("concat", "se.concat({ x, x }, 1)", lambda x: torch.cat([x, x], 0)), ("diff", "x:diff()", lambda x: torch.diff(x)),
+    ("expand", "x:expand(2, 3)", lambda x: x.expand(2, 3)), ("logical_not", "x:logical_not()", torch.logical_not),
+    ("log_softmax", "x:log_softmax()", lambda x: x.log_softmax(-1)), ("logsumexp", "x:logsumexp(1)", lambda x: x.logsumexp(0)),
+    ("softmax", "x:softmax()", lambda x: x.softmax(-1)), ("normalize", "x:normalize()", lambda x: F.normalize(x, dim=-1)),
+    ("nan_to_num", "x:nan_to_num()", lambda x: x), ("pad", "x:pad({ 1, 0 }, { 0, 2 })", lambda x: F.pad(x, (0, 2, 1, 0))),
+    ("roll", "x:roll(3, 1)", lambda x: x),
+    ("slice", "x:slice(1, 0, 5)", lambda x: x), ("squeeze", "x:squeeze(1)", lambda x: x.squeeze(0)),
+    ("stack", "se.stack({ x, x }, 2)", lambda x: torch.stack([x, x], 1)), ("stop_grad", "x:stop_grad() * x", lambda x: x.detach() * x),
+    ("topk", "x:topk(1)", lambda x: (x, torch.zeros(1, 1).long())), ("transpose", "x:t()", lambda x: x.T),
+    ("tril", "x:tril()", torch.tril), ("triu", "x:triu(1)", lambda x: x.triu(1)), ("var", "x:var(1, false, 0)", lambda x: x.var(0, correction=0)),
+]
+for name, call, ref in ONE:
+    case(name, call, ref, "x:f32[1x1]@0.25..2")
+case("rms_norm", "x:rms_norm()", lambda x: F.rms_norm(x, x.shape[-1:], None, 1e-6), "x:f32[1x1]@0.25..2", grad_size=4)  # 1 / |x| - x^2 / |x|^3
+case("std", "x:std(1, false, 0)", lambda x: x.std(0, correction=0), "x:f32[1x1]!")
+case("kl_div", "x:kl_div(t)", kl, "x:f32[1x1]@-3..0", "t:f32[1x1]@0.125..1", size=3)
+case("gather", "x:gather(ids, 1)", lambda x, ids: x.expand(3, 1), "x:f32[1x1]", "ids:i32[3x1]=0,0,0")
+case("index_select", "x:index_select(ids, 2)", lambda x, ids: x.expand(1, 2), "x:f32[1x1]", "ids:i32[2]=0,0")
+case("take", "x:take(ids)", lambda x, ids: x[ids], "x:f32[1x1]", "ids:i32[2]=0,0")
+case("scatter_add", "x:scatter_add(ids, 2)", lambda x, ids: torch.cat([0 * x, x]), "x:f32[1x1]", "ids:i32[1]=1")
+case("layer_norm", "(x:layer_norm(w, b))", lambda x, w, b: b.expand(1, 1) + 0 * x * w, "x:f32[1x1]", "w:f32[1]", "b:f32[1]", grad_size=320)  # 1 / sqrt(eps)
+case("linear", "x:linear(w, b)", F.linear, "x:f32[1x1]", "w:f32[1x1]", "b:f32[1]")
+case("margin_ranking", "x:margin_ranking(y, t, 5)", rank(5.0), "x:f32[1x1]", "y:f32[1x1]", "t:f32[1]=1!", size=5)
+case("triplet", "a:triplet(p, n, 9)", lambda a, p, n: F.triplet_margin_loss(a, p, n, margin=9.0, reduction="none"), "a:f32[1x1]", "p:f32[1x1]", "n:f32[1x1]", size=9, grad_size=1)
+case("cosine_embedding", "x:cosine_embedding(y, t, { margin = -1.5 })", embed(-1.5), "x:f32[1x1]", "y:f32[1x1]", "t:f32[1]=-1!", size=1)
+
 if __name__ == "__main__":
     here = pathlib.Path(__file__).parent.parent
     there = set((here.parent / "core/ops/all.def").read_text().split()) | {"einsum", "split", "unique", "meshgrid"}
