@@ -24,42 +24,62 @@ static double wide_bf16(uint16_t x)
     return (double)both.value;
 }
 
-static void widen(int32_t dtype, const void *data, int64_t from, int64_t n, double *x)
+/* One loop for each type, which compilers turn into vector code. */
+#define WIDEN(type, value)                                                                         \
+    do {                                                                                           \
+        const type *from = (const type *)data + first;                                             \
+        _Pragma("omp simd reduction(+ : sum)") for (int64_t i = 0; i < n; i++)                     \
+        {                                                                                          \
+            x[i] = value;                                                                          \
+            sum += x[i];                                                                           \
+        }                                                                                          \
+    } while (0)
+
+/* Gives the sum. */
+static double widen(int32_t dtype, const void *data, int64_t first, int64_t n, double *x)
 {
-    bool f64 = dtype == SE_F32 && se_real_is_f64();
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = from + i;
-        x[i] = f64                ? ((const double *)data)[at]
-               : dtype == SE_F32  ? (double)((const float *)data)[at]
-               : dtype == SE_BF16 ? wide_bf16(((const uint16_t *)data)[at])
-               : dtype == SE_I32  ? (double)((const int32_t *)data)[at]
-                                  : (double)((const uint8_t *)data)[at];
-    }
+    double sum = 0;
+    if (dtype == SE_F32 && se_real_is_f64())
+        WIDEN(double, from[i]);
+    else if (dtype == SE_F32)
+        WIDEN(float, (double)from[i]);
+    else if (dtype == SE_BF16)
+        WIDEN(uint16_t, wide_bf16(from[i]));
+    else if (dtype == SE_I32)
+        WIDEN(int32_t, (double)from[i]);
+    else
+        WIDEN(uint8_t, (double)from[i]);
+    return sum;
 }
 
-static bool is_finite(double v)
+/* Moves the finite elements to the front; gives their sum. */
+static double leave_finite(part *p, double *x, int64_t n)
 {
-    return fabs(v) <= DBL_MAX;
+    double sum = 0;
+    p->finite = 0;
+    for (int64_t i = 0; i < n; i++) {
+        p->nan += x[i] != x[i];
+        if (fabs(x[i]) > DBL_MAX || x[i] != x[i])
+            continue;
+        sum += x[i];
+        x[p->finite++] = x[i];
+    }
+    return sum;
 }
 
 static part look(int32_t dtype, const void *data, int64_t from, int64_t n)
 {
-    double x[BLOCK], sum = 0, squares = 0;
-    int64_t finite = 0, nan = 0;
-    widen(dtype, data, from, n, x);
-#pragma omp simd reduction(+ : sum, finite, nan)
-    for (int64_t i = 0; i < n; i++) {
-        sum += is_finite(x[i]) ? x[i] : 0;
-        finite += is_finite(x[i]);
-        nan += x[i] != x[i];
-    }
-    double mean = finite ? sum / (double)finite : 0;
+    double x[BLOCK], squares = 0;
+    part p = {.finite = n};
+    double sum = widen(dtype, data, from, n, x);
+    if (!(fabs(sum) <= DBL_MAX)) /* an element is not finite */
+        sum = leave_finite(&p, x, n);
+    p.mean = p.finite ? sum / (double)p.finite : 0;
 #pragma omp simd reduction(+ : squares)
-    for (int64_t i = 0; i < n; i++) {
-        double v = is_finite(x[i]) ? x[i] : mean;
-        squares += (v - mean) * (v - mean);
-    }
-    return (part){finite, nan, mean, squares};
+    for (int64_t i = 0; i < p.finite; i++)
+        squares += (x[i] - p.mean) * (x[i] - p.mean);
+    p.squares = squares;
+    return p;
 }
 
 /* T. F. Chan, G. H. Golub, R. J. LeVeque 1979, "Updating formulae and a pairwise algorithm for
