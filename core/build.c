@@ -53,6 +53,12 @@ se_ref se_op_apply(se_build *b, const se_op *op, const se_attr *attr, int n_in, 
     if (b->status)
         return out[0];
     const se_signature *sig = se_op_signature(op);
+    if (!sig) {
+        fail(b,
+             se_shape_fail(op, "a rule uses this op, but the table lacks it: SE_OP_EXPORT has to "
+                               "name it"));
+        return out[0];
+    }
     for (int i = 0; i < n_in && i < sig->n_required; i++)
         if (!in[i].node)
             return out[0];
@@ -97,12 +103,12 @@ const se_op *se_ref_op(se_ref r)
 
 se_ref se_ref_input(se_ref r, int i)
 {
-    return r.node->in[i];
+    return r.node && i < r.node->n_in ? r.node->in[i] : (se_ref){0};
 }
 
 const se_attr *se_ref_attr(se_ref r)
 {
-    return r.node->attr;
+    return r.node ? r.node->attr : NULL;
 }
 
 static se_ref own_leaf(se_build *b, se_node *n)
@@ -134,6 +140,8 @@ static se_attr dims_attr(int rank, const int64_t *dim)
 
 se_ref se_zeros(se_build *b, const se_type *t)
 {
+    if (!t)
+        return (se_ref){0};
     se_ref zero = t->dtype == SE_I32 ? se_number_i32(b, 0) : se_number(b, 0);
     return OP(b, broadcast_to, ATTRS(dims_attr(t->rank, t->dim)), zero);
 }
@@ -178,8 +186,9 @@ void se_op_expanded(se_build *b, const se_op *op, const se_attr *attr, int n_in,
     if (b->status)
         return;
     if (!op->expand)
-        SE_BUG("expansion of an op that has none");
-    op->expand(b, &(se_rule){.op = op, .attr = attr, .n_in = n_in, .x = in, .y = y});
+        fail(b, se_shape_fail(op, "has no expansion"));
+    else
+        op->expand(b, &(se_rule){.op = op, .attr = attr, .n_in = n_in, .x = in, .y = y});
 }
 
 void se_grad_between(se_build *b, int n_y, const se_ref *y, const se_ref *dy, int n_x,

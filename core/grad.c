@@ -136,6 +136,15 @@ static void no_gradient(walk *w, const se_node *n)
     w->b->message = se_strdup(se_message());
 }
 
+static void wrong_gradient(walk *w, const se_node *n, int i, se_ref dx)
+{
+    char a[SE_TYPE_TEXT], b[SE_TYPE_TEXT];
+    w->b->status = se_shape_fail(n->op, ".grad gives %s for input %d, which is %s",
+                                 se_type_print(se_ref_type(dx), a), i + 1,
+                                 se_type_print(se_ref_type(n->in[i]), b));
+    w->b->message = se_strdup(se_message());
+}
+
 /* A rule may have walked through parts of the graph itself. */
 static void restore_marks(walk *w)
 {
@@ -208,6 +217,11 @@ static bool step(walk *w, se_node *n)
         no_gradient(w, n);
     bool ok = true;
     for (int i = 0; i < n->n_in && ok && !w->b->status; i++) {
+        if (want[i] && dx[i].node &&
+            !se_shape_same_dims(se_ref_type(dx[i]), se_ref_type(n->in[i]))) {
+            wrong_gradient(w, n, i, dx[i]);
+            break;
+        }
         int view = taken_in(w, n, i);
         if (leads[i])
             ok = add_dy(w, n->in[i], dx[i]);

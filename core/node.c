@@ -262,16 +262,30 @@ static se_status make_tuple(int n, const se_ref *y, const char *file, int line, 
     return SE_OK;
 }
 
+/* An op from outside may break its promises: that is a message, too. */
+static se_status check_expansion(const se_op *op, const se_ref *y, const se_type *wanted)
+{
+    char a[SE_TYPE_TEXT], b[SE_TYPE_TEXT];
+    for (int i = 0; i < se_op_outs(op); i++) {
+        if (!y[i].node)
+            return se_shape_fail(op, ".expand left output %d empty", i + 1);
+        if (!se_shape_same_dims(se_ref_type(y[i]), &wanted[i]))
+            return se_shape_fail(op, ".expand gives %s for output %d, .shape said %s",
+                                 se_type_print(se_ref_type(y[i]), a), i + 1,
+                                 se_type_print(&wanted[i], b));
+    }
+    return SE_OK;
+}
+
 static se_status expand_instead(const se_op *op, int n_in, const se_ref *in, const se_attr *attr,
-                                const char *file, int line, se_ref *out)
+                                const se_type *wanted, const char *file, int line, se_ref *out)
 {
     se_build b = {.file = file, .line = line};
     int outs = se_op_outs(op);
     se_ref y[SE_MAX_OUTPUTS] = {{0}};
     se_op_expanded(&b, op, attr, n_in, in, y);
-    for (int i = 0; i < outs && b.status == SE_OK; i++)
-        if (!y[i].node)
-            SE_BUG("an expansion left an output empty");
+    if (b.status == SE_OK)
+        b.status = check_expansion(op, y, wanted);
     if (b.status == SE_OK && outs > 1) {
         b.status = make_tuple(outs, y, file, line, out);
     } else if (b.status == SE_OK) {
@@ -310,6 +324,11 @@ static se_status check_sizes(const se_op *op, int n_out, const se_type *out)
 {
     char text[SE_TYPE_TEXT];
     for (int i = 0; i < n_out; i++) {
+        bool fine = out[i].dtype < SE_DTYPES && out[i].rank <= SE_MAX_RANK;
+        for (int k = 0; fine && k < out[i].rank; k++)
+            fine = out[i].dim[k] >= 0;
+        if (!fine)
+            return se_shape_fail(op, ".shape gave output %d no type", i + 1);
         if (se_type_span(&out[i]) > SE_MAX_SPAN)
             return se_shape_fail(op, "the sizes of the result multiply to %.3g: %s",
                                  se_type_span(&out[i]), se_type_print(&out[i], text));
@@ -401,7 +420,7 @@ static se_status make_node(const se_op *op, int n_in, const se_ref *in, const se
         return s;
     set_varying(op, n_in, in_type, n_out, out_type);
     if (op->expand && (!has_kernel(op) || prefer_expansion))
-        return expand_instead(op, n_in, rewritten, own, file, line, out);
+        return expand_instead(op, n_in, rewritten, own, out_type, file, line, out);
     se_node *n = node_new(op, n_in, n_out, sig->n_attrs);
     if (!n)
         return SE_ERR_MEMORY;

@@ -200,7 +200,7 @@ typedef struct se_signature {
         se_attr value;
     } attr[SE_MAX_ATTRS];
 } se_signature;
-SE_API const se_signature *se_op_signature(const se_op *op);
+SE_API const se_signature *se_op_signature(const se_op *op); /* NULL: the table has no such op */
 
 /* --- calls for shape rules --- */
 
@@ -227,9 +227,9 @@ SE_API se_ref se_op_apply(se_build *b, const se_op *op, const se_attr *attr, int
 SE_API se_ref se_out(se_ref r, int out);     /* another output of the same node */
 SE_API const se_type *se_ref_type(se_ref r); /* NULL for the null reference */
 SE_API bool se_ref_ok(se_ref r);
-SE_API const se_op *se_ref_op(se_ref r);     /* NULL for a leaf */
-SE_API se_ref se_ref_input(se_ref r, int i); /* input i of the node; borrowed */
-SE_API const se_attr *se_ref_attr(se_ref r);
+SE_API const se_op *se_ref_op(se_ref r);            /* NULL for a leaf */
+SE_API se_ref se_ref_input(se_ref r, int i);        /* input i of the node; borrowed */
+SE_API const se_attr *se_ref_attr(se_ref r);        /* NULL for the null reference */
 SE_API se_ref se_number(se_build *b, double value); /* f32[] that is a program input */
 SE_API se_ref se_number_i32(se_build *b, int64_t value);
 SE_API se_ref se_zeros(se_build *b, const se_type *t);

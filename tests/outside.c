@@ -25,9 +25,21 @@ se_ref se_no_such_call(se_build *b, se_ref x);
 KERNEL(twice_f32, float)
 KERNEL(twice_f64, double)
 
-#ifdef CHECKS /* for se.op.check: gradients, right and wrong; an expansion that is another         \
-               * function; kernels whose rows know their neighbours, or how often they were called \
-               */
+#if defined(CHECKS) || defined(BROKEN_EXPAND)
+static se_status no_shape(const se_shape *s)
+{
+    s->out[0] = (se_type){.rank = 1, .dim = {-1}};
+    return SE_OK;
+}
+static void flat_grad(se_build *b, const se_rule *g)
+{
+    g->dx[0] = se_number(b, 1);
+}
+#endif
+
+/* For se.op.check: gradients, right and wrong; an expansion that is another function; kernels whose
+ * rows know their neighbours, or how often they were called. */
+#ifdef CHECKS
 static void right_grad(se_build *b, const se_rule *g)
 {
     g->dx[0] = OP2(b, mul, g->dy[0], se_number(b, g->attr[1].f));
@@ -52,8 +64,6 @@ static void calls(const se_task *t, int64_t lo, int64_t hi)
     for (int64_t i = lo; i < hi; i++)
         ((float *)t->out[0])[i] = (float)count;
 }
-void *const functions_for_checks[] = {(void *)right_grad, (void *)wrong_grad, (void *)thrice,
-                                      (void *)crowd, (void *)calls};
 #endif
 
 static const se_op first = {.name = "twofold",
@@ -68,10 +78,22 @@ static const se_op first = {.name = "twofold",
                                       "x:f32[90x500]",
                             CHANGE};
 
+#ifdef BROKEN_EXPAND /* an op that is not exported */
+static const se_op unnamed = {.name = "unnamed",
+                              .doc = "not exported",
+                              .args = "x",
+                              .shape = se_shape_like_first,
+                              .expand = NULL};
+#define se_op_unnamed unnamed
+#endif
+
 /* Two outputs: x + y and x * y, out of other ops. */
 static void second_expand(se_build *b, const se_rule *g)
 {
-#if defined(UNKNOWN_OP)
+#if defined(BROKEN_EXPAND)
+    BROKEN_EXPAND;
+    return;
+#elif defined(UNKNOWN_OP)
     g->y[0] = OP1(b, no_such_op, g->x[0]);
 #elif defined(UNKNOWN_CALL)
     g->y[0] = se_no_such_call(b, g->x[0]);

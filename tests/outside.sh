@@ -69,6 +69,18 @@ twofold: .overwrites[1] is 1, there are 1 inputs and 1 outputs|.overwrites = {0,
 LIST
 [ "$count" -ge 37 ]
 
+# Promises that are broken when the op is used.
+build empty -w -DCHANGE='.name = "no_shape", .shape = no_shape' -DSECOND='.name = "empty"' -DBROKEN_EXPAND=
+build sizes -w -DCHANGE='.name = "flat_grad", .grad = flat_grad' -DSECOND='.name = "sizes"' \
+    -DBROKEN_EXPAND='g->y[1] = g->y[0] = se_number(b, 1)'
+build unnamed -w -DCHANGE='.name = "other_name"' -DSECOND='.name = "uses_unnamed"' \
+    -DBROKEN_EXPAND='g->y[1] = g->y[0] = OP1(b, unnamed, g->x[0])'
+nulls='se_ref n = OP1(b, unnamed, g->x[0]), none = se_ref_input(n, 0); se_ref_attr(n);'
+nulls+='g->y[1] = g->y[0] = se_add_grads(b, se_zeros(b, se_ref_type(n)), se_sum_to(b, none, NULL))'
+build nulls -w -DCHANGE='.name = "another_name"' -DSECOND='.name = "nulls"' -DBROKEN_EXPAND="$nulls"
+build unexpanded -w -DCHANGE='.name = "yet_another"' -DSECOND='.name = "unexpanded"' \
+    -DBROKEN_EXPAND='se_op_expanded(b, &unnamed, 0, 1, g->x, g->y)'
+
 # For se.op.check: one that is right, and what it must find.
 check() {
     build "$1" -w -DCHECKS -DCHANGE=".name = \"$1\", $2" -DSECOND=".name = \"$1_pair\""

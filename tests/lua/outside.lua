@@ -76,6 +76,24 @@ check.fails(function() se.op.load(file 'good_again') end, 'fresh: is an op alrea
 check.fails(function() se.grad(x:fresh():sum(), x) end, 'fresh: has no gradient',
   'outside.lua:')
 
+-- Promises that are broken: a message each.
+se.op.load(file 'empty')
+check.fails(function() x:no_shape() end, 'outside.lua:', 'no_shape: .shape gave output 1 no type')
+check.fails(function() x:empty(y) end, 'outside.lua:', 'empty: .expand left output 1 empty')
+se.op.load(file 'sizes')
+check.fails(function() x:sizes(y) end, 'outside.lua:',
+  'sizes: .expand gives f32[] for output 1, .shape said f32[2,3]')
+check.fails(function() se.grad(x:flat_grad():sum(), x) end, 'outside.lua:',
+  'flat_grad: .grad gives f32[] for input 1, which is f32[2,3]')
+se.op.load(file 'unnamed')
+check.fails(function() x:uses_unnamed(y) end, 'outside.lua:',
+  'unnamed: a rule uses this op, but the table lacks it: SE_OP_EXPORT has to name it')
+
+se.op.load(file 'nulls') -- what comes after the first failure of a rule
+check.fails(function() x:nulls(y) end, 'unnamed: a rule uses this op, but the table lacks it')
+se.op.load(file 'unexpanded')
+check.fails(function() x:unexpanded(y) end, 'unnamed: has no expansion')
+
 -- se.op.check.
 se.op.load(file 'right')
 check.equal(se.op.check 'right', 'right: 4 cases, 19 gradients, 7 second derivatives', 'check')
