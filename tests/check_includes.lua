@@ -51,7 +51,7 @@ local libraries = {
   { headers = { 'mpi.h' }, files = { '^core/shard/mpi%.c$' } },
   { headers = { 'pjrt_c_api.h', 'xla/pjrt/c/pjrt_c_api.h' },
     files = { '^core/exec/pjrt%.[ch]$' } },
-  { headers = { 'utf8proc.h' }, files = { '^tokenizer/' } },
+  { headers = { 'utf8proc.h' }, files = { '^tokenizer/', '^core/data/' } },
   { headers = { 'jansson.h' }, files = { '^core/io/', '^core/data/', '^tokenizer/' } },
   { headers = { 'zlib.h', 'zstd.h' }, files = { '^core/io/', '^core/data/' } },
   { headers = { 'curl/curl.h' }, files = { '^core/io/' } },

@@ -1,10 +1,13 @@
-/* SHA-1 and SHA-256 against the examples of NIST (FIPS 180-4 and the CAVP short-message files). */
+/* SHA-1 and SHA-256 against the examples of NIST (FIPS 180-4 and the CAVP short-message files), MD5
+ * against those of RFC 1321. */
 #define _GNU_SOURCE
 #include "io/files.h"
+#include "io/md5.h"
 #include "io/sha.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,9 +77,30 @@ static void test_files(void **state)
     assert_int_equal(se_file_hash(path, true, text), SE_ERR_IO);
 }
 
+static void test_md5(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", "d41d8cd98f00b204e9800998ecf8427e"},
+        {"a", "0cc175b9c0f1b6a831c399e269772661"},
+        {"message digest", "f96b697d7cb7938d525a2f31aaf161d0"},
+        {"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+         "d174ab98d277d9f5a5611c2c9f419d9f"},
+        {"12345678901234567890123456789012345678901234567890123456789012345678901234567890",
+         "57edf4a22be3c955ac49da2e2107b67a"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t digest[16];
+        char text[33];
+        se_md5(cases[i][0], strlen(cases[i][0]), digest);
+        for (int k = 0; k < 16; k++)
+            snprintf(text + 2 * k, 3, "%02x", digest[k]);
+        assert_string_equal(text, cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_examples),
-                                       cmocka_unit_test(test_files)};
+                                       cmocka_unit_test(test_files), cmocka_unit_test(test_md5)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

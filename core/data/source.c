@@ -14,6 +14,7 @@ struct se_source {
     int64_t in_file; /* records of file[now] so far */
     int64_t bytes_before, bytes_all;
     se_columns columns;
+    const char *what, *wanted; /* for messages */
 };
 
 static bool is_standard(const char *file)
@@ -44,6 +45,7 @@ se_status se_source_open(int32_t n_files, const char *const *files, int32_t n_co
     se_source *p = se_calloc(1, sizeof *p);
     if (!p)
         return SE_ERR_MEMORY;
+    se_source_wants(p, "pairs", "a JSON object or array of texts");
     p->file = se_calloc((size_t)n_files, sizeof *p->file);
     se_status s = p->file ? SE_OK : SE_ERR_MEMORY;
     for (int32_t i = 0; s == SE_OK && i < n_columns; i++)
@@ -74,6 +76,12 @@ void se_source_free(se_source *s)
     free(s);
 }
 
+void se_source_wants(se_source *s, const char *what, const char *line)
+{
+    s->what = what;
+    s->wanted = line;
+}
+
 static bool blank(const char *text, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
@@ -86,10 +94,9 @@ static bool blank(const char *text, size_t bytes)
 static se_status end_of_file(se_source *s)
 {
     if (s->in_file == 0)
-        return se_fail(SE_ERR_FORMAT,
-                       "%s: no pairs: %s, expected a JSON object or array of texts on each line",
-                       s->file[s->now],
-                       se_lines_number(s->lines) ? "blank lines only" : "the file is empty");
+        return se_fail(
+            SE_ERR_FORMAT, "%s: no %s: %s, expected %s on each line", s->file[s->now], s->what,
+            se_lines_number(s->lines) ? "blank lines only" : "the file is empty", s->wanted);
     s->bytes_before += se_lines_size(s->lines);
     se_lines_close(s->lines);
     s->lines = NULL;

@@ -14,6 +14,10 @@ se_status se_source_open(int32_t n_files, const char *const *files, int32_t n_co
                          const char *const *columns, se_source **out);
 void se_source_free(se_source *s); /* NULL is allowed */
 
+/* What a file without records should have held, for the message: "pairs", "a JSON object or array
+ * of texts" (these without a call). */
+void se_source_wants(se_source *s, const char *what, const char *line);
+
 /* The next record as it stands in its file, not 0-ended, valid until the next call; blank lines are
  * passed over; *text is NULL behind the last. Fails with "FILE: no pairs: ..." for a file without
  * any, and as lines.h says. */

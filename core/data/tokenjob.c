@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "data/blob.h"
 #include "data/hash.h"
+#include "data/reading.h"
 #include "data/tokenfile.h"
 #include "data/tokenlayout.h"
 #include "io/disk.h"
@@ -22,30 +23,13 @@
 
 enum { PAIRS = 4096, SYNC_BLOCKS = 256 };
 
-/* A record as it was read. */
-typedef struct line {
-    size_t begin, bytes; /* in the text of its block */
-    int64_t number;
-    int32_t file;
-} line;
-
-/* The records of one block. */
-typedef struct reading {
-    se_blob text, lines;
-    int64_t n;
-    se_source_place after;
-    bool last; /* nothing comes behind it */
-    se_status status;
-    char *message;
-} reading;
-
 struct se_token_job {
     char *path, *part, *facts;
     const se_tokenizer *tokenizer;
     int32_t max_tokens;
     bool wide, opened, done;
     se_source *source;
-    reading read[2]; /* read[turn] is to be written next; the other is read meanwhile */
+    se_reading read[2]; /* read[turn] is to be written next; the other is read meanwhile */
     int turn;
     se_source_place place; /* where it begins */
     int fd;                /* of part; -1: not yet */
@@ -124,11 +108,8 @@ void se_token_job_free(se_token_job *j)
     if (j->fd >= 0)
         close(j->fd);
     se_source_free(j->source);
-    for (int i = 0; i < 2; i++) {
-        se_blob_free(&j->read[i].text);
-        se_blob_free(&j->read[i].lines);
-        free(j->read[i].message);
-    }
+    for (int i = 0; i < 2; i++)
+        se_reading_free(&j->read[i]);
     se_blob_free(&j->offsets);
     se_blob_free(&j->places);
     se_blob_free(&j->block);
@@ -144,52 +125,11 @@ void se_token_job_free(se_token_job *j)
 
 /* --- reading --- */
 
-static se_status add_line(reading *r, const char *text, size_t bytes, int32_t file, int64_t number)
+static se_status parse_line(se_token_job *j, const se_reading *r, int64_t i, se_record *out)
 {
-    line l = {r->text.bytes, bytes, number, file};
-    se_status s = se_blob_add(&r->text, text, bytes);
-    if (s == SE_OK)
-        s = se_blob_add(&r->lines, &l, sizeof l);
-    r->n += s == SE_OK;
-    return s;
-}
-
-/* Reads the records of a block; what went wrong is kept in it, as another thread may have it told.
- */
-static void read_block(se_source *source, reading *r)
-{
-    const char *text = "";
-    size_t bytes;
-    se_status s = SE_OK;
-    r->text.bytes = r->lines.bytes = 0;
-    r->n = 0;
-    while (s == SE_OK && text && r->n < PAIRS) {
-        s = se_source_next(source, &text, &bytes);
-        if (s == SE_OK && text)
-            s = add_line(r, text, bytes, se_source_file(source), se_source_line(source));
-    }
-    se_source_tell(source, &r->after);
-    r->last = !text;
-    r->status = s;
-    free(r->message);
-    r->message = s == SE_OK ? NULL : se_strdup(se_message());
-}
-
-static se_status tell(const reading *r)
-{
-    return r->status == SE_OK ? SE_OK : se_fail(r->status, "%s", r->message ? r->message : "");
-}
-
-static const line *line_at(const reading *r, int64_t i)
-{
-    return (const line *)(const void *)r->lines.data + i;
-}
-
-static se_status parse_line(se_token_job *j, const reading *r, int64_t i, se_record *out)
-{
-    const line *l = line_at(r, i);
-    return se_source_parse(j->source, r->text.data ? r->text.data + l->begin : "", l->bytes,
-                           l->file, l->number, out);
+    const char *text;
+    const se_reading_line *l = se_reading_line_at(r, i, &text);
+    return se_source_parse(j->source, text, l->bytes, l->file, l->number, out);
 }
 
 /* --- the beginning of the file --- */
@@ -332,10 +272,10 @@ static se_status begin(se_token_job *j)
         s = se_disk_truncate(j->part, j->at);
     if (s != SE_OK)
         return s;
-    reading *r = &j->read[j->turn];
-    read_block(j->source, r);
+    se_reading *r = &j->read[j->turn];
+    se_reading_fill(r, j->source, PAIRS);
     if (r->status != SE_OK && r->n == 0)
-        return tell(r);
+        return se_reading_tell(r);
     if (r->n > 0) {
         s = parse_line(j, r, 0, &first); /* decides about the columns */
         if (s != SE_OK)
@@ -350,7 +290,7 @@ static se_status begin(se_token_job *j)
 /* --- blocks --- */
 
 /* Parses the records of a block, while the next ones are read. The first bad one is told. */
-static se_status parse_block(se_token_job *j, const reading *r, reading *next)
+static se_status parse_block(se_token_job *j, const se_reading *r, se_reading *next)
 {
     int64_t bad = r->n;
     se_status status = SE_OK;
@@ -359,7 +299,7 @@ static se_status parse_block(se_token_job *j, const reading *r, reading *next)
     {
 #pragma omp single nowait
         if (!r->last && r->status == SE_OK)
-            read_block(j->source, next);
+            se_reading_fill(next, j->source, PAIRS);
 #pragma omp for schedule(dynamic, 64)
         for (int64_t i = 0; i < r->n; i++) {
             se_status s = parse_line(j, r, i, &j->records[i]);
@@ -421,7 +361,7 @@ static void fill_block(se_token_job *j, const se_token_offsets *o, int64_t texts
         ids[i] = (uint16_t)b->ids[i];
 }
 
-static se_status write_block(se_token_job *j, const reading *r)
+static se_status write_block(se_token_job *j, const se_reading *r)
 {
     int64_t texts = r->n * se_source_columns(j->source)->n;
     se_token_offsets o = se_token_place(texts, j->batch.total, j->wide);
@@ -455,7 +395,7 @@ static se_status write_block(se_token_job *j, const reading *r)
 }
 
 /* Records -> tokens -> a block of the file. */
-static se_status tokenise_block(se_token_job *j, const reading *r)
+static se_status tokenise_block(se_token_job *j, const se_reading *r)
 {
     int32_t columns = se_source_columns(j->source)->n;
     for (int64_t i = 0; i < r->n; i++)
@@ -534,13 +474,13 @@ static se_status open_part(se_token_job *j, bool *waiting)
 
 static se_status step(se_token_job *j)
 {
-    reading *now = &j->read[j->turn], *next = &j->read[1 - j->turn];
+    se_reading *now = &j->read[j->turn], *next = &j->read[1 - j->turn];
     se_status s = parse_block(j, now, next);
     if (s == SE_OK && now->n > 0)
         s = tokenise_block(j, now);
     free_records(j, now->n);
     if (s == SE_OK)
-        s = tell(now);
+        s = se_reading_tell(now);
     j->turn = 1 - j->turn;
     return s == SE_OK && now->last ? finish(j) : s;
 }

@@ -3,7 +3,9 @@
 local modules = {
   -- Texts and pairs of texts, read from files.
   data = {
+    comments = function() return require 'sembed.data.comments' end,
     lines = function() return require 'sembed.data.lines' end,
+    markdown = function() return require 'sembed.data.markdown' end,
     mixture = function() return require 'sembed.data.mixture' end,
     pairs = function() return require 'sembed.data.pairs' end,
     texts = function() return require 'sembed.data.texts' end,
