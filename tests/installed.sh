@@ -117,6 +117,9 @@ int use_op(const char *path)
     for (int i = 0; i < 2; i++)
         if (!(fabs(((const float *)data)[i] - (1 + sin(4 * (double)x[i]))) < 1e-6))
             return 2;
+    se_tensor_free(in);
+    se_tensor_free(out);
+    se_tensor_free(grad);
     return se_op_file_open(path, &file) == SE_ERR_ARG ? 0 : 3; /* its name is taken now */
 }
 EOF
