@@ -47,6 +47,9 @@ local function leaf(list, dims, dtype)
   return (se.zeros(dims):cast(dtype))
 end
 
+-- The tensor that a case's input stands for.
+function reference.input(input) return (leaf(elements(input), input[3], input[2])) end
+
 -- A view: what to make of an input, and what its gradient is in terms of the leaf's.
 local function itself(x) return x end
 local function plain(list, dims, dtype) return leaf(list, dims, dtype), itself end
