@@ -1,4 +1,5 @@
--- What is asked of whole tensors, answered at once with true or false, and grids of coordinates.
+-- What is asked of the numbers in a tensor and so computes it at once: are two alike, where is one
+-- not zero; what a mask chooses; and grids of coordinates.
 
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
@@ -17,6 +18,8 @@ local function tensor_of(what, name, value)
   end
   return (make.make(value))
 end
+
+local function type_of(x) return x:describe():match '^%S+' end -- f32[2,3]
 
 local function is_whole(x)
   local dtype = x:dtype()
@@ -68,6 +71,53 @@ function arrays.array_equal(x, y)
   return (f.all(f.equal(x, y)):item())
 end
 
+-- The places, in row-major order, of what is not zero, as a Lua list of numbers from 0.
+local function places(x)
+  local flags, list, n = x:bool(), {}, 0
+  local data, dims = require('sembed.tensor').read(flags)
+  for i = 0, make.count(dims) - 1 do
+    if data[i] ~= 0 then
+      n = n + 1
+      list[n] = i
+    end
+  end
+  core.hold(flags)
+  return list
+end
+
+-- Where x is not zero: i32[count, axes], a row for each such element, from 0, in row-major order.
+function arrays.nonzero(x)
+  x = tensor_of('nonzero', 'x', x)
+  local dims, rows = x:shape(), places(x)
+  for k, place in ipairs(rows) do
+    local row = {}
+    for i = #dims, 1, -1 do
+      row[i], place = place % dims[i], math.floor(place / dims[i])
+    end
+    rows[k] = row
+  end
+  if not rows[1] or not dims[1] then return (make.zeros(#rows, #dims):i32()) end
+  return (make.make(rows, 'i32'))
+end
+
+-- What a bool mask chooses: x[mask]. The mask has the sizes of x, or of its first axes; the result
+-- has one axis for them, and those that are left. Gradients flow to what was chosen.
+function arrays.masked_select(x, mask)
+  x, mask = tensor_of('masked_select', 'x', x), tensor_of('masked_select', 'mask', mask)
+  local dims, own, rest, count = x:shape(), mask:shape(), {}, 1
+  local fits = mask:dtype() == 'bool' and #own > 0 and #own <= #dims
+  for i, d in ipairs(own) do
+    fits, count = fits and d == dims[i], count * d
+  end
+  if not fits then
+    fail.raise('masked_select: a bool mask with the sizes of x, or of its first axes, is wanted: '
+      .. '%s and %s came', type_of(x), type_of(mask))
+  end
+  rest[1] = count
+  for i = #own + 1, #dims do rest[#rest + 1] = dims[i] end
+  return (f.take(x:reshape { dims = rest }, make.make(places(mask), 'i32')))
+end
+
 -- Of n vectors n grids of n axes: entry [i, j, ..] of the k-th holds the k-th vector's element for
 -- that place. { indexing = 'xy' } at the end exchanges the first two axes, as numpy does.
 function arrays.meshgrid(...)
@@ -89,7 +139,7 @@ function arrays.meshgrid(...)
     local x = vectors[k]
     if not core.is_tensor(x) or x:rank() ~= 1 then
       fail.raise('meshgrid: vector %d: a tensor of one axis is wanted: %s came', k,
-        core.is_tensor(x) and x:describe() or fail.kind(x))
+        core.is_tensor(x) and type_of(x) or fail.kind(x))
     end
     place[k] = indexing == 'xy' and n > 1 and k <= 2 and 3 - k or k
     dims[place[k]] = x:size(1)

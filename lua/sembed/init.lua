@@ -93,7 +93,8 @@ local tensor = require 'sembed.tensor'
 local se = {}
 for name, f in pairs(op.functions) do se[name] = f end
 for _, name in ipairs { 'zeros', 'ones', 'full', 'eval', 'grad', 'assign', 'keep', 'guard', 'scope',
-  'vary', 'allclose', 'array_equal', 'meshgrid' } do
+  'vary', 'allclose', 'array_equal', 'masked_select', 'meshgrid',
+  'nonzero' } do
   se[name] = tensor[name]
 end
 se.tensor, se.is_tensor = tensor.make, tensor.is

@@ -222,7 +222,9 @@ function tensor.join(list)
 end
 
 methods.assign, methods.keep = graph.assign, graph.keep
-methods.allclose, methods.array_equal = arrays.allclose, arrays.array_equal
+for _, name in ipairs { 'allclose', 'array_equal', 'masked_select', 'nonzero' } do
+  methods[name] = arrays[name]
+end
 -- x.size('x') would hand C whatever stands in a field `c` of it.
 for name, method in pairs(methods) do
   methods[name] = function(t, ...)
@@ -237,9 +239,13 @@ for name, f in pairs(op.functions) do
 end
 tensor.methods = methods
 
--- x[{1, -1}]: rows by their numbers, from 1; x[ids]: an i32 tensor of numbers from 0.
+-- x[{1, -1}]: rows by their numbers, from 1; x[ids]: an i32 tensor of numbers from 0; x[mask]: what
+-- a bool tensor chooses.
 local function rows_at(x, key)
-  if core.is_tensor(key) then return (op.functions.take(x, key)) end
+  if core.is_tensor(key) then
+    if methods.dtype(key) == 'bool' then return (methods.masked_select(x, key)) end
+    return (op.functions.take(x, key))
+  end
   local n, ids = x:size(1), {}
   for k, i in ipairs(key) do
     if type(i) ~= 'number' or i % 1 ~= 0 or i == 0 or i > n or i < -n then

@@ -81,7 +81,8 @@ local function targets()
   local list = {}
   for _, name in ipairs(se.op.names) do list[#list + 1] = { name, se[name] } end
   for _, name in ipairs { 'tensor', 'zeros', 'ones', 'full', 'eval', 'grad', 'keep', 'guard',
-    'vary', 'is_tensor', 'einsum', 'unique', 'allclose', 'array_equal', 'meshgrid' } do
+    'vary', 'is_tensor', 'einsum', 'unique', 'allclose', 'array_equal', 'meshgrid',
+    'masked_select', 'nonzero' } do
     list[#list + 1] = { name, se[name] }
   end
   for name, f in pairs(se.random) do

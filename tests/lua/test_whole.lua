@@ -1,4 +1,4 @@
--- Questions about whole tensors (allclose, array_equal), and what grids refuse.
+-- Questions about whole tensors (allclose, array_equal), masks, and what is refused.
 local se = require 'sembed'
 local check = require 'check'
 
@@ -57,5 +57,20 @@ check.fails(function() se.meshgrid(x) end, 'meshgrid', 'vector 1', 'one axis', '
 check.fails(function() se.meshgrid() end, 'meshgrid: 0 vectors')
 check.fails(function() se.meshgrid(x[1], { indexing = 'yx' }) end, "'ij' or 'xy'", 'yx')
 check.fails(function() se.meshgrid(x[1], { indexin = 'xy' }) end, 'indexin', 'indexing')
+
+-- Masks: data/ops/cases.json has their values; here is what a gradient and a chain make of them.
+local w = se.tensor { { 1, -2 }, { -3, 4 } }
+check.same(se.grad((w[se.greater(w, 0)] * 3):sum(), w), se.tensor { { 3, 0 }, { 0, 3 } },
+  'gradient')
+check.same(w[se.tensor { false, true }], w:rows(2, 2), 'a mask of rows')
+check.equal(#w[se.less(w, -9)], 0, 'none chosen')
+check.same(w:nonzero(), se.tensor({ { 0, 0 }, { 0, 1 }, { 1, 0 }, { 1, 1 } }, 'i32'), 'nonzero')
+
+check.fails(function() return x[se.tensor { true, false, true }] end, 'test_whole.lua',
+  'masked_select', 'f32[2,3] and bool[3] came')
+check.fails(function() x:masked_select(x) end, 'a bool mask', 'f32[2,3] and f32[2,3] came')
+check.fails(function() x:masked_select(print) end, 'masked_select', 'mask', 'function came')
+check.fails(function() x:masked_select(true) end, 'f32[2,3] and bool[] came')
+check.fails(function() se.nonzero 'a' end, 'nonzero', 'x', 'string came')
 
 check.done()

@@ -795,9 +795,16 @@ case("margin_ranking", "x:margin_ranking(y, t, 5)", rank(5.0), "x:f32[1x1]", "y:
 case("triplet", "a:triplet(p, n, 9)", lambda a, p, n: F.triplet_margin_loss(a, p, n, margin=9.0, reduction="none"), "a:f32[1x1]", "p:f32[1x1]", "n:f32[1x1]", size=9, grad_size=1)
 case("cosine_embedding", "x:cosine_embedding(y, t, { margin = -1.5 })", embed(-1.5), "x:f32[1x1]", "y:f32[1x1]", "t:f32[1]=-1!", size=1)
 
+for x, m in (("3x4", "3x4"), ("3x4", "3"), ("5", "5"), ("2x3x4", "2x3"), ("0x3", "0x3"), ("7x31", "7x31")):
+    case("masked_select", "x[m]", lambda x, m: x[m], f"x:f32[{x}]", f"m:bool[{m}]", exact=True, exact_grad=True)
+case("masked_select", "x:masked_select(m)", lambda x, m: x[m], "x:i32[4x2]", "m:bool[4]=0,0,0,0")
+case("masked_select", "se.masked_select(x, m)", lambda x, m: x[m], "x:bool[6]", "m:bool[6]")
+for kind in ("i32[3x4]@-1..2", "f32[5]=0,-0,nan,1e-30,-inf", "bool[2x3x4]", "f32[0x2]", "i32[4]=0,0,0,0", "bf16[3]=0,1,-0", "i32[]=3", "i32[]=0"):
+    case("nonzero", "x:nonzero()", torch.nonzero, f"x:{kind}")
+
 if __name__ == "__main__":
     here = pathlib.Path(__file__).parent.parent
-    there = set((here.parent / "core/ops/all.def").read_text().split()) | {"einsum", "split", "unique", "meshgrid"}
+    there = set((here.parent / "core/ops/all.def").read_text().split()) | {"einsum", "split", "unique", "meshgrid", "masked_select", "nonzero"}
     missing = {c["op"] for c in cases} - there
     if missing:
         print("left out, for there is no such op:", *sorted(missing))
