@@ -237,6 +237,16 @@ SE_ROWS(floor_divide)
     run_binary(t, lo, hi, size, size, is_int ? floor_divide_i32 : floor_divide_real);
 }
 
+static inline real hypot_of(real x, real y)
+{
+    return (real)hypot(x, y);
+}
+RUN_CALL(hypot_real, real, hypot_of)
+SE_ROWS(hypot)
+{
+    run_binary(t, lo, hi, sizeof(real), sizeof(real), hypot_real);
+}
+
 static inline real atan2_of(real y, real x)
 {
     return (real)atan2(y, x);

@@ -16,11 +16,16 @@ SE_KERNEL_DECLARE(atanh);
 SE_KERNEL_DECLARE(log2);
 SE_KERNEL_DECLARE(log10);
 SE_KERNEL_DECLARE(exp2);
+SE_KERNEL_DECLARE(erfc);
+SE_KERNEL_DECLARE(hypot);
 
 SE_OP_EXTERN(cosh);
+SE_OP_EXTERN(equal);
+SE_OP_EXTERN(exp);
 SE_OP_EXTERN(neg);
 SE_OP_EXTERN(rsqrt);
 SE_OP_EXTERN(sinh);
+SE_OP_EXTERN(where);
 
 #define LN_2 0.69314718055994530942
 #define LN_10 2.30258509299404568402
@@ -129,6 +134,24 @@ static void exp2_grad(se_build *b, const se_rule *g)
     g->dx[0] = OP2(b, mul, g->dy[0], se_times(b, g->y[0], LN_2));
 }
 
+static void erfc_grad(se_build *b, const se_rule *g) /* -dy 2 / sqrt(pi) exp(-x^2) */
+{
+    se_ref bell = OP1(b, exp, OP1(b, neg, OP2(b, mul, g->x[0], g->x[0])));
+    g->dx[0] = OP2(b, mul, g->dy[0], se_times(b, bell, -1.12837916709551257390));
+}
+
+/* d/dx = x / y, 0 at the origin, where there is a corner */
+static void hypot_grad(se_build *b, const se_rule *g)
+{
+    se_ref length =
+        OP3(b, where, OP2(b, equal, g->y[0], se_number(b, 0)), se_number(b, 1), g->y[0]);
+    for (int i = 0; i < 2; i++) {
+        se_ref slope = OP2(b, div, g->x[i], length);
+        if (g->want[i])
+            g->dx[i] = se_sum_to(b, OP2(b, mul, g->dy[0], slope), se_ref_type(g->x[i]));
+    }
+}
+
 #define FUNCTION(NAME, DOC, SAMPLE)                                                                \
     const se_op se_op_##NAME = {.name = #NAME,                                                     \
                                 .args = "x",                                                       \
@@ -158,6 +181,7 @@ FUNCTION(atanh, "the number whose tanh is x; nan beyond 1", WITHIN_ONE);
 FUNCTION(log2, "logarithm to the base 2: a power of 2 gives a whole number", POSITIVE);
 FUNCTION(log10, "logarithm to the base 10: a power of 10 gives a whole number", POSITIVE);
 FUNCTION(exp2, "2 to the power x", ANY);
+FUNCTION(erfc, "1 - erf(x), exact where that is near 0", ANY);
 
 const se_op se_op_atan2 = {
     .name = "atan2",
@@ -169,6 +193,22 @@ const se_op se_op_atan2 = {
     .sample = "y:f32[2x3] x:f32[3]@0.5..2; y:f32[] x:f32[4]@-2..-1; y:f32[0x3] x:f32[3]; "
               "y:i32[3]@1..5 x:i32[3]; y:f32[5]=0,-0,0,-0,1! x:f32[5]=1,1,-1,-1,0!; "
               "y:f32[251x173]@0.5..2 x:f32[251x173]",
+    .promote = true,
+    .floats = true,
+    .rowwise = true,
+    .inplace = 3,
+};
+
+const se_op se_op_hypot = {
+    .name = "hypot",
+    .args = "x y",
+    .doc = "sqrt(x^2 + y^2), without overflow in between",
+    .shape = f32_shape,
+    .cpu_rows = SE_KERNEL(hypot),
+    .grad = hypot_grad,
+    .sample = "x:f32[2x3] y:f32[3]@0.5..2; x:f32[] y:f32[4]@-2..-1; x:f32[0x3] y:f32[3]; "
+              "x:i32[3]@1..5 y:i32[3]; x:f32[3]=0,-0,3e38! y:f32[3]=0,2,1e30!; "
+              "x:f32[251x173]@0.5..2 y:f32[251x173]",
     .promote = true,
     .floats = true,
     .rowwise = true,

@@ -9,6 +9,7 @@ SE_OP_EXTERN(greater_equal);
 SE_OP_EXTERN(less);
 SE_OP_EXTERN(less_equal);
 SE_OP_EXTERN(logical_and);
+SE_OP_EXTERN(pad);
 SE_OP_EXTERN(where);
 
 static se_status want_size(const se_shape *s, const char *name, int64_t size)
@@ -150,3 +151,86 @@ TRIANGLE(tril,
 TRIANGLE(triu,
          "the upper triangle of the matrices in the last two axes, zero below; a diagonal < 0 "
          "keeps that many more below the main one");
+
+/* --- diagonals --- */
+
+/* How many elements the diagonal `offset` of an n x m matrix has, and where the first one lies. */
+static int64_t diagonal_of(int64_t n, int64_t m, int64_t offset, int64_t *first)
+{
+    int64_t row = offset < 0 ? -offset : 0, column = offset > 0 ? offset : 0;
+    int64_t down = n - row, right = m - column, count = down < right ? down : right;
+    *first = row * m + column;
+    return count > 0 ? count : 0;
+}
+
+static se_status diagonal_shape(const se_shape *s)
+{
+    char text[SE_TYPE_TEXT];
+    const se_type *x = &s->in[0];
+    int64_t offset = s->attr[0].i, first, most = (int64_t)1 << 48;
+    if (x->rank < 2)
+        return SE_SHAPE_FAIL(s, "a matrix is wanted: %s came", se_type_print(x, text));
+    if (offset < -most || offset > most)
+        return SE_SHAPE_FAIL(s, "no diagonal %lld", (long long)offset);
+    s->out[0] = se_type_make((se_dtype)x->dtype, x->rank - 1, x->dim);
+    s->out[0].dim[x->rank - 2] =
+        diagonal_of(x->dim[x->rank - 2], x->dim[x->rank - 1], offset, &first);
+    return SE_OK;
+}
+
+/* With the rows of a matrix one behind the other, each element is m + 1 places after the last. */
+static void diagonal_expand(se_build *b, const se_rule *g)
+{
+    const se_type *x = se_ref_type(g->x[0]);
+    int64_t n = x->dim[x->rank - 2], m = x->dim[x->rank - 1], first, dim[SE_MAX_RANK];
+    int64_t count = diagonal_of(n, m, g->attr[0].i, &first);
+    for (int i = 0; i < x->rank - 2; i++)
+        dim[i] = x->dim[i];
+    dim[x->rank - 2] = n * m;
+    se_ref flat = se_reshape_to(b, g->x[0], x->rank - 1, dim);
+    int64_t stop = count ? first + (count - 1) * (m + 1) + 1 : 0;
+    se_attr range[] = {SE_INT(-1), SE_INT(count ? first : 0), SE_INT(stop), SE_INT(m + 1)};
+    g->y[0] = OP(b, slice, range, flat);
+}
+
+const se_op se_op_diagonal = {
+    .name = "diagonal",
+    .args = "x offset:int=0",
+    .doc = "the diagonal of the matrices in the last two axes; an offset > 0 is one above the main "
+           "one, < 0 below",
+    .shape = diagonal_shape,
+    .expand = diagonal_expand,
+    .sample = "x:f32[3x3]; x:f32[3x5] offset=2; x:f32[5x3] offset=-3; x:f32[2x4x3] offset=-1; "
+              "x:i32[3x3] offset=3; x:bool[2x3]; x:bf16[3x2]; x:f32[0x3]; x:f32[3x0] offset=1; "
+              "x:f32[2x2] offset=-99; x:f32[301x167] offset=-9",
+    .bf16 = true,
+};
+
+static se_status diag_shape(const se_shape *s)
+{
+    se_status status = se_shape_want(s, 0, (se_dtype)s->in[0].dtype, 1);
+    if (!status)
+        s->out[0] = se_type_make((se_dtype)s->in[0].dtype, 2,
+                                 (int64_t[]){s->in[0].dim[0], s->in[0].dim[0]});
+    return status;
+}
+
+/* n elements with n zeros behind each, cut into rows of n: each row begins one place later. */
+static void diag_expand(se_build *b, const se_rule *g)
+{
+    int64_t n = se_ref_type(g->x[0])->dim[0], flat = n * (n + 1);
+    se_attr none = {.n = 2}, zeros = {.n = 2, .list = {0, n}};
+    se_ref wide = OP(b, pad, ATTRS(none, zeros, SE_NUM(0)), se_with_last(b, g->x[0]));
+    se_ref line = se_reshape_to(b, wide, 1, &flat);
+    g->y[0] = se_reshape_to(b, se_rows_of(b, line, 0, n * n), 2, (int64_t[]){n, n});
+}
+
+const se_op se_op_diag = {
+    .name = "diag",
+    .args = "x",
+    .doc = "a square matrix with x on the diagonal and zeros around it; of a matrix: x:diagonal()",
+    .shape = diag_shape,
+    .expand = diag_expand,
+    .sample = "x:f32[3]; x:f32[1]; x:f32[0]; x:i32[4]; x:bool[3]; x:bf16[2]; x:f32[201]",
+    .bf16 = true,
+};

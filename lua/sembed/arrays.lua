@@ -39,25 +39,31 @@ local function tolerances(rtol, atol)
   local o = type(rtol) == 'table' and rtol or { rtol = rtol, atol = atol }
   for name, value in pairs(o) do
     if not known[name] then
-      fail.raise('allclose: %s', fail.unknown('argument', name, { 'rtol', 'atol', 'equal_nan' }))
+      fail.raise('is_close: %s', fail.unknown('argument', name, { 'rtol', 'atol', 'equal_nan' }))
     elseif type(value) ~= known[name] then
-      fail.raise('allclose: %s must be a %s: %s came', name, known[name], fail.kind(value))
+      fail.raise('is_close: %s must be a %s: %s came', name, known[name], fail.kind(value))
     end
   end
   return o.rtol or 1e-5, o.atol or 1e-8, o.equal_nan
 end
 
--- Is |x - y| <= atol + rtol |y| everywhere, after broadcasting? The answer is true or false; rtol
--- is 1e-5, atol 1e-8. Infinities must be equal; nan equals nothing, unless equal_nan = true:
--- x:allclose(y, 1e-3), x:allclose(y, { equal_nan = true }).
-function arrays.allclose(x, y, rtol, atol)
+-- true where |x - y| <= atol + rtol |y|, after broadcasting; rtol is 1e-5, atol 1e-8. Infinities
+-- must be equal; nan equals nothing, unless equal_nan = true: x:is_close(y, 1e-3), x:is_close(y, {
+-- equal_nan = true }).
+function arrays.is_close(x, y, rtol, atol)
   local nan_too
-  x, y = tensor_of('allclose', 'x', x), tensor_of('allclose', 'y', y)
+  x, y = tensor_of('is_close', 'x', x), tensor_of('is_close', 'y', y)
   rtol, atol, nan_too = tolerances(rtol, atol)
   local near = f.less_equal(distance(x, y), f.add(f.mul(f.abs(y:f32()), rtol), atol))
   local close = f.logical_or(f.equal(x, y), f.logical_and(near, f.is_finite(y)))
   if nan_too then close = f.logical_or(close, f.logical_and(f.is_nan(x), f.is_nan(y))) end
-  return (f.all(close):item())
+  return (close)
+end
+
+-- Is x near y everywhere? The answer is true or false; what near is: ? se.is_close.
+-- x:allclose(y, 1e-3), x:allclose(y, { equal_nan = true }).
+function arrays.allclose(x, y, rtol, atol)
+  return (f.all(arrays.is_close(x, y, rtol, atol)):item())
 end
 
 -- Have x and y the same shape and equal elements? nan equals nothing.

@@ -93,8 +93,9 @@ local tensor = require 'sembed.tensor'
 local se = {}
 for name, f in pairs(op.functions) do se[name] = f end
 for _, name in ipairs { 'zeros', 'ones', 'full', 'eval', 'grad', 'assign', 'keep', 'guard', 'scope',
-  'vary', 'allclose', 'array_equal', 'masked_select', 'meshgrid',
-  'nonzero' } do
+  'vary', 'allclose', 'array_equal', 'is_close', 'masked_select',
+  'meshgrid', 'nonzero', 'arange', 'chunk', 'flatten', 'full_like', 'ones_like',
+  'repeat_interleave', 'unbind', 'zeros_like' } do
   se[name] = tensor[name]
 end
 se.tensor, se.is_tensor = tensor.make, tensor.is

@@ -7,11 +7,12 @@ local fail = require 'sembed.fail'
 local graph = require 'sembed.graph'
 local make = require 'sembed.make'
 local op = require 'sembed.op'
+local shapes = require 'sembed.shapes'
 
 local C = core.C
 local tensor = { is = core.is_tensor }
 
-for _, part in ipairs { make, graph, arrays } do
+for _, part in ipairs { make, graph, arrays, shapes } do
   for name, f in pairs(part) do tensor[name] = f end
 end
 local count = make.count
@@ -222,8 +223,9 @@ function tensor.join(list)
 end
 
 methods.assign, methods.keep = graph.assign, graph.keep
-for _, name in ipairs { 'allclose', 'array_equal', 'masked_select', 'nonzero' } do
-  methods[name] = arrays[name]
+for _, name in ipairs { 'allclose', 'array_equal', 'is_close', 'masked_select', 'nonzero', 'chunk',
+  'flatten', 'repeat_interleave', 'unbind' } do
+  methods[name] = tensor[name]
 end
 -- x.size('x') would hand C whatever stands in a field `c` of it.
 for name, method in pairs(methods) do

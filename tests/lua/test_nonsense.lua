@@ -82,7 +82,8 @@ local function targets()
   for _, name in ipairs(se.op.names) do list[#list + 1] = { name, se[name] } end
   for _, name in ipairs { 'tensor', 'zeros', 'ones', 'full', 'eval', 'grad', 'keep', 'guard',
     'vary', 'is_tensor', 'einsum', 'unique', 'allclose', 'array_equal', 'meshgrid',
-    'masked_select', 'nonzero' } do
+    'masked_select', 'nonzero', 'arange', 'chunk', 'flatten', 'full_like', 'ones_like',
+    'repeat_interleave', 'unbind', 'zeros_like', 'is_close' } do
     list[#list + 1] = { name, se[name] }
   end
   for name, f in pairs(se.random) do

@@ -69,7 +69,7 @@ end
 
 local vectors = { ['several axes'] = 'takes vectors' }
 local without = {
-  dot = vectors, outer = vectors, segment_ids = vectors,
+  diag = vectors, dot = vectors, outer = vectors, segment_ids = vectors,
   nearest = { empty = 'search.lua has no empty blocks', ['one element'] = 'nor blocks of one' },
 }
 

@@ -795,6 +795,27 @@ case("margin_ranking", "x:margin_ranking(y, t, 5)", rank(5.0), "x:f32[1x1]", "y:
 case("triplet", "a:triplet(p, n, 9)", lambda a, p, n: F.triplet_margin_loss(a, p, n, margin=9.0, reduction="none"), "a:f32[1x1]", "p:f32[1x1]", "n:f32[1x1]", size=9, grad_size=1)
 case("cosine_embedding", "x:cosine_embedding(y, t, { margin = -1.5 })", embed(-1.5), "x:f32[1x1]", "y:f32[1x1]", "t:f32[1]=-1!", size=1)
 
+# --- diagonals, lengths, tails ---
+
+for shape, offset in (("3x3", 0), ("3x5", 2), ("5x3", -3), ("2x4x3", -1), ("3x3", 3), ("0x3", 0), ("3x0", 1), ("2x2", -1), ("1x1", 0), ("31x17", -9)):
+    case("diagonal", f"x:diagonal({offset})", lambda x: x.diagonal(offset, -2, -1), f"x:f32[{shape}]", exact=True, exact_grad=True)
+case("diagonal", "x:diagonal { offset = 1 }", lambda x: x.diagonal(1), "x:i32[3x4]")
+case("diagonal", "x:diagonal()", lambda x: x.diagonal(), "x:bool[3x4]")
+case("diagonal", "x:diagonal():sum()", torch.trace, "x:f32[4x4]")
+for n in (0, 1, 3, 17):
+    case("diag", "x:diag()", torch.diag, f"x:f32[{n}]", exact=True, exact_grad=True)
+for kind in ("i32", "bool"):
+    case("diag", "se.diag(x)", torch.diag, f"x:{kind}[3]")
+case("diag", "x:diag()", torch.diag, "x:bf16[3]", dtype="bf16", exact=True)
+for x, y in PAIRS:
+    case("hypot", "x:hypot(y)", lambda x, y: torch.hypot(*torch.broadcast_tensors(x, y)), f"x:f32[{x}]", f"y:f32[{y}]@0.5..3")
+case("hypot", "x:hypot(y)", torch.hypot, "x:f32[8]=3,0,-0,1e30,1e-30,inf,nan,nan!", "y:f32[8]=4,0,-2,-1e30,1e-30,-1,inf,1!", sharp=True)
+case("hypot", "x:hypot(y)", lambda x, y: torch.hypot(x.double(), y.double()), "x:i32[3]", "y:i32[3]@1..4")
+for shape in ("f32[]", "f32[0x3]", "f32[2x1x3]", "f32[23x37]", "bf16[7]"):
+    case("erfc", "x:erfc()", torch.erfc, f"x:{shape}", dtype="bf16" if shape.startswith("bf16") else None)
+case("erfc", "x:erfc()", torch.erfc, "x:f32[9]=0,-0,3,6,9,-9,inf,-inf,nan!", sharp=True)
+case("erfc", "x:erfc()", lambda x: torch.erfc(x.double()), "x:i32[2x3]@-1..4")
+
 for x, m in (("3x4", "3x4"), ("3x4", "3"), ("5", "5"), ("2x3x4", "2x3"), ("0x3", "0x3"), ("7x31", "7x31")):
     case("masked_select", "x[m]", lambda x, m: x[m], f"x:f32[{x}]", f"m:bool[{m}]", exact=True, exact_grad=True)
 case("masked_select", "x:masked_select(m)", lambda x, m: x[m], "x:i32[4x2]", "m:bool[4]=0,0,0,0")
@@ -802,9 +823,33 @@ case("masked_select", "se.masked_select(x, m)", lambda x, m: x[m], "x:bool[6]", 
 for kind in ("i32[3x4]@-1..2", "f32[5]=0,-0,nan,1e-30,-inf", "bool[2x3x4]", "f32[0x2]", "i32[4]=0,0,0,0", "bf16[3]=0,1,-0", "i32[]=3", "i32[]=0"):
     case("nonzero", "x:nonzero()", torch.nonzero, f"x:{kind}")
 
+for call, ref in (("x:flatten()", lambda x: x.flatten()), ("x:flatten(2)", lambda x: x.flatten(1)), ("x:flatten(1, -2)", lambda x: x.flatten(0, -2)), ("x:flatten(2, 2)", lambda x: x.flatten(1, 1))):
+    case("flatten", call, ref, "x:f32[2x3x4]", exact=True, exact_grad=True)
+    case("flatten", call, ref, "x:i32[0x3x2]")
+case("flatten", "x:flatten()", lambda x: x.flatten(), "x:f32[]", exact=True)
+for call, ref in (("x:repeat_interleave(2)", lambda x: x.repeat_interleave(2)), ("x:repeat_interleave(3, 1)", lambda x: x.repeat_interleave(3, 0)), ("x:repeat_interleave(2, -1)", lambda x: x.repeat_interleave(2, -1))):
+    case("repeat_interleave", call, ref, "x:f32[2x3]")
+    case("repeat_interleave", call, ref, "x:bool[2x1x2]")
+case("chunk", "x:chunk(3)", lambda x: x.chunk(3), "x:f32[7x2]", exact=True, exact_grad=True)
+case("chunk", "x:chunk(4, 2)", lambda x: x.chunk(4, 1), "x:i32[2x6]")
+case("unbind", "x:unbind()", lambda x: x.unbind(), "x:f32[2x3]", exact=True, exact_grad=True)
+case("unbind", "x:unbind(-1)", lambda x: x.unbind(-1), "x:i32[2x3]")
+case("zeros_like", "se.zeros_like(x)", torch.zeros_like, "x:i32[2x3]")
+case("ones_like", "se.ones_like(x)", torch.ones_like, "x:f32[0x3]", exact=True)
+case("full_like", "se.full_like(x, 7)", lambda x: torch.full_like(x, 7), "x:bf16[2]", dtype="bf16", exact=True)
+for start, stop, step in ((0, 5, 1), (2, 9, 3), (5, 0, -2), (3, 3, 1), (4, 1, 1)):
+    arange = lambda: torch.tensor(np.arange(start, stop, step))
+    case("arange", f"se.arange({start}, {stop}, {step})", lambda: arange())
+case("arange", "se.arange(4)", lambda: torch.arange(4))
+case("arange", "se.arange(0.5, 2, 0.125)", lambda: torch.arange(0.5, 2, 0.125).double(), exact=True)
+case("arange", "se.arange(1.5)", lambda: torch.arange(1.5).double(), exact=True)
+case("is_close", "x:is_close(y)", torch.isclose, "x:f32[6]=1,1,inf,-inf,nan,0", "y:f32[6]=1.000001,1.001,inf,inf,nan,1e-9")
+case("is_close", "x:is_close(y, { rtol = 0.5, equal_nan = true })", lambda x, y: torch.isclose(x, y, rtol=0.5, equal_nan=True), "x:f32[4]=1,3,nan,0", "y:f32[4]=1.5,1.5,nan,nan")
+
 if __name__ == "__main__":
     here = pathlib.Path(__file__).parent.parent
-    there = set((here.parent / "core/ops/all.def").read_text().split()) | {"einsum", "split", "unique", "meshgrid", "masked_select", "nonzero"}
+    there = set((here.parent / "core/ops/all.def").read_text().split()) | {"einsum", "split", "unique", "meshgrid", "masked_select", "nonzero", "flatten", "repeat_interleave", "chunk", "unbind", "zeros_like", "ones_like",
+                                                                                "full_like", "arange", "is_close"}
     missing = {c["op"] for c in cases} - there
     if missing:
         print("left out, for there is no such op:", *sorted(missing))
