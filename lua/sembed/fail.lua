@@ -67,6 +67,10 @@ end
 
 function fail.nearest(name, known)
   local best, least
+  local ours = require('sembed.names')[name]
+  for _, other in ipairs(ours and known or {}) do
+    if other == ours or other == ours:match '^(.*)%.' then return ours end
+  end
   for _, other in ipairs(known) do
     local d = distance(name, other)
     if not least or d < least or (d == least and other < best) then best, least = other, d end
