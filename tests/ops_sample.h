@@ -110,7 +110,7 @@ static inline void sample_read_attr(const se_op *op, sample_case *c, const char 
             }
         } else {
             a->f = strtod(value, NULL);
-            a->i = (int64_t)a->f;
+            a->i = fabs(a->f) < 9e18 ? (int64_t)a->f : 0;
         }
         return;
     }

@@ -420,9 +420,40 @@ static void test_calls(void **state)
     }
 }
 
+/* From none to more tensors than any op takes, with all attributes left out. */
+static void test_counts(void **state)
+{
+    static const int counts[] = {-1,
+                                 0,
+                                 1,
+                                 2,
+                                 3,
+                                 9,
+                                 SE_MAX_INPUTS - 1,
+                                 SE_MAX_INPUTS,
+                                 SE_MAX_INPUTS + 1,
+                                 100 * SE_MAX_INPUTS};
+    static se_tensor *in[100 * SE_MAX_INPUTS];
+    (void)state;
+    se_type type = se_type_make(SE_F32, 1, (int64_t[]){2});
+    for (int i = 0; i < se_op_count(); i++)
+        for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+            se_tensor *out[SE_MAX_OUTPUTS];
+            int scope = sample_open();
+            now.op = se_op_at(i);
+            now.trial = counts[k];
+            in[0] = tensor_of(&type, (double[]){1, 2});
+            for (int n = 1; n < counts[k]; n++)
+                in[n] = in[0];
+            se_status s = sample_call(now.op, counts[k], in, NULL, 1, out);
+            answered(s ? s : se_eval(se_op_outs(now.op), out));
+            sample_close(scope);
+        }
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_calls)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_calls), cmocka_unit_test(test_counts)};
     only = argc > 1 ? argv[1] : NULL;
     only_trial = argc > 2 ? strtol(argv[2], NULL, 10) : -1;
     watch();

@@ -4,6 +4,8 @@
 
 static se_status tuple_shape(const se_shape *s)
 {
+    if (s->n_in != SE_MAX_OUTPUTS) /* others have their own number of outputs: see node.c */
+        return SE_SHAPE_FAIL(s, "%d tensors came, %d are wanted", s->n_in, SE_MAX_OUTPUTS);
     for (int i = 0; i < s->n_in; i++)
         s->out[i] = s->in[i];
     return SE_OK;
