@@ -3,9 +3,10 @@ local se = require 'sembed'
 local check = require 'check'
 
 -- Ops of every kind that come with sembed: with attributes, several outputs, optional and repeated
--- tensors, integers, fused kernels, nothing to differentiate.
+-- tensors, integers, fused kernels, NaN, nothing to differentiate.
 for _, name in ipairs { 'where', 'softmax', 'concat', 'layer_norm', 'topk', 'take', 'argmax',
-  'mean_pool', 'cross_entropy', 'matmul', 'dropout', 'cumsum', 'iota', 'reshape' } do
+  'mean_pool', 'cross_entropy', 'matmul', 'dropout', 'cumsum', 'iota', 'reshape', 'std',
+  'bce_with_logits' } do
   local line = se.op.check(name)
   check.ok(line:match('^' .. name .. ': %d+ cases, %d+ gradients, %d+ second derivatives$'), line)
 end

@@ -42,7 +42,8 @@ end
 
 -- Is the gradient of input i compared?
 function gradients.wanted(case, inputs, i)
-  return inputs[i] and not case.order[i].no_grad and inputs[i]:dtype() == 'f32'
+  local t = case.order[i]
+  return inputs[i] and not (t and t.no_grad) and inputs[i]:dtype() == 'f32'
 end
 
 -- What is differentiated: the loss, or the sum of its gradients' squares. nil: nothing.
