@@ -177,8 +177,8 @@ local function lists(name)
   local entries, lines = list[name](), {}
   if name ~= 'ops' then return listing(entries) end
   for _, group in ipairs(entries) do
-    lines[#lines + 1] = ('%s: %s\n%s'):format(group.name, index.brief(group.doc, 70),
-      wrap(names_of(group.parts), '    '))
+    local said = index.brief(group.doc, WIDE - #group.name - 2)
+    lines[#lines + 1] = ('%s: %s\n%s'):format(group.name, said, wrap(names_of(group.parts), '    '))
   end
   return table.concat(lines, '\n')
 end

@@ -210,27 +210,19 @@ end
 
 -- --- what is made of it ---
 
--- The pairs of rows that are nearest to each other, the best first: se.search.paraphrases(x, { most
--- = 1000 }) -> a list of { score, a, b }, rows from 0. x: f32[n, dims] or an opened file. options:
--- top (100: of each row so many nearest are looked at), most (500000), threshold (of a score),
--- metric.
-function search.paraphrases(...) return require 'sembed.mining.paraphrases' (...) end
+-- The pairs of rows that are nearest to each other, the best first.
+function search.paraphrases(x, o) return require 'sembed.mining.paraphrases' (x, o) end
 
--- Groups of rows around a centre: se.search.clusters(x, { threshold = 0.75, least = 10 }) -> lists
--- of rows from 0, the centre first, the largest group first. threshold: the least cosine with the
--- centre; least: rows of a group.
-function search.clusters(...) return require 'sembed.mining.clusters' (...) end
+-- Groups of rows around a centre, the largest first.
+function search.clusters(x, o) return require 'sembed.mining.clusters' (x, o) end
 
--- Hard negatives: se.search.negatives(queries, corpus, positives, { number = 3 }) -> for each query
--- a list of { row, score }. queries f32[q, dims], corpus f32[n, dims]; positives: for each query a
--- list of rows that are never taken; rows count from 0. options: number, range_min, range_max,
--- max_score, min_score, absolute_margin, relative_margin, random, seed, as in `sembed mine`.
-function search.negatives(...) return require 'sembed.mining.negatives' (...) end
+-- Hard negatives of queries.
+function search.negatives(queries, corpus, positives, o)
+  return require 'sembed.mining.negatives' (queries, corpus, positives, o)
+end
 
--- Pairs of a file for mining: for a, list in se.search.pairs(path, a_key, b_key) do ... end, where
--- list holds the texts that belong to a. A line is [a, b, ...], or an object with these keys; ''
--- takes the usual ones (query and pos, anchor and positive, context and response).
-function search.pairs(...) return require 'sembed.mining.pairs' (...) end
+-- The pairs of a file, for mining.
+function search.pairs(path, a, b) return require 'sembed.mining.pairs' (path, a, b) end
 
 -- --- at the prompt ---
 

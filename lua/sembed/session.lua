@@ -94,9 +94,7 @@ end
 -- who(): the tensors that the session's names lead to, the largest first, and the total.
 function session.who() return (require('sembed.session.who').of(_G)()) end
 
--- reload 'sembed.loss.in_batch' loads a module anew without losing state: its functions become the
--- new ones wherever something refers to the old ones, its tables keep what they hold. A module that
--- cannot be loaded leaves the old one.
+-- Loads a module anew without losing state: reload 'sembed.loss.in_batch'.
 function session.reload(name) return require('sembed.session.reload')(name) end
 
 -- plot(y): y (a list of numbers, or a tensor with one axis) as a line; plot { loss = a, eval = b }

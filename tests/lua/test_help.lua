@@ -44,6 +44,8 @@ has('elementwise', 'sqrt')
 starts('norm', 'norm(x, axes = {}') -- the op, and the group of ops beside it
 has('norm', 'also', 'ops/norm', 'Ops over the last axis')
 starts('ops/norm', 'ops/norm\nOps over the last axis')
+has('se.op.define', 'args = ', 'From then on') -- the module that it hands on to
+has('search.negatives', 'mine_hard_negatives', 'range_min')
 starts('se.tensor', 'se.tensor(value, dtype)')
 
 -- --- what is no name ---

@@ -103,6 +103,12 @@ local function tensor_file()
   return module
 end
 
+-- An entry's words, and those of the module that it hands on to.
+local function with_module(e)
+  local module = e.on and docs.module(e.on)
+  return module and e.doc .. '\n\n' .. module.head or e.doc
+end
+
 local walk
 
 local function add_member(list, parts, path, key, value, module, seen)
@@ -116,7 +122,7 @@ local function add_member(list, parts, path, key, value, module, seen)
     -- The prompt has those of the session as names of its own.
     local typed = path == 'se.session' and key ~= 'open' and key or full
     return add(parts, typed == key and 'prompt' or 'function', typed, e and e.args or '(...)',
-      e and e.doc)
+      e and with_module(e))
   end
   if kind == 'function' or module_names()[value] then return walk(list, full, value, seen) end
   if e and e.doc ~= '' then add(parts, 'function', full, '', e.doc) end

@@ -1,7 +1,8 @@
 -- What the comments of a Lua file say, so that help and manual have no words of their own: the
 -- comment at the file's head tells of the module, the one right above a function tells of the
--- function. A function on the line below a function of one line shares its comment. Requires
--- nothing: lua/embed.lua calls it when the program is built.
+-- function. A function on the line below a function of one line shares its comment; one that hands
+-- on to a module, function x.f(a) return require 'm' (a) end, has that module's head as well.
+-- Requires nothing: lua/embed.lua calls it when the program is built.
 
 local scan = {}
 
@@ -50,8 +51,14 @@ local function arguments(rest)
   return rest:match '^%b()' or (rest:match '^function(%b())') or ''
 end
 
+-- The module that a function of one line, or of one statement, hands on to.
+local function handed_on(rest, next_line, third)
+  if not rest:find ' end$' then rest = ('%s %s %s'):format(rest, next_line or '', third or '') end
+  return rest:match "^%b() +return %(?%l+ ?%(?'(sembed[%w_.]*)'%)? ?%([^:]*end$"
+end
+
 -- { head = text, returned = the name that the file returns, entries = { { owner, dot, name, args,
--- doc, line } ... } in the order of the file }.
+-- doc, line, on } ... } in the order of the file }; on: the module that a function hands on to.
 function scan.module(text)
   local head, first = scan.head(text)
   local found, lines = { head = head, entries = {} }, lines_of(text)
@@ -69,7 +76,8 @@ function scan.module(text)
       local behind = line:match '%-%- ?(.*)$'
       if doc == '' then doc = behind or shared or '' end
       found.entries[#found.entries + 1] = { owner = owner, dot = dot, name = name,
-        args = arguments(rest), doc = doc, line = i }
+        args = arguments(rest), doc = doc, line = i,
+        on = handed_on(rest, lines[i + 1], lines[i + 2]) }
       comment, shared = {}, line:find '%f[%w_]end%f[^%w_]' and doc or nil
     else
       comment, shared = {}, nil
