@@ -3,6 +3,14 @@
 --   sembed recipes/reddit_mpnet.lua                  a small MPNet from random weights, in minutes
 --   sembed recipes/reddit_mpnet.lua preset=tune weights=DIR           fine-tunes a model gently
 --   sembed recipes/reddit_mpnet.lua preset=card weights=DIR data=FILE the model card's run
+--
+--   data=FILE test=FILE   pairs: lines of {"context": ..., "response": ...} or [a, b], gzipped
+--                      or not; with own data and no test= 1 % of it is held out
+--   layers= hidden= heads= vocab= dropout=   the model, where there is no weights=
+--   chunk=N            encode N texts at once: a batch of any size in the memory of N (GradCache)
+--   out=DIR save=N resume=auto   where to; save every N steps; go on from the last save, if any. A
+--                      finished run is moved aside; an unfinished one tells the line to type
+--   eval=0, dry=true   no 1-of-100; only look
 local se = require 'sembed'
 
 local presets = {
@@ -12,12 +20,11 @@ local presets = {
 }
 local cfg, given = se.config {
   preset = '', presets = presets,
-  weights = '',                       -- a model folder; '': random weights of the sizes below
+  weights = '', -- a model folder; '': random weights of the sizes below
   layers = 2, hidden = 128, heads = 4, vocab = 'data/vocab.txt',
-  data = 'data/train.jsonl.gz',       -- lines of {"context": ..., "response": ...}, or [a, b]
-  test = 'data/test.jsonl.gz',        -- held-out pairs; with own data and no test: 1 % of it
+  data = 'data/train.jsonl.gz', test = 'data/test.jsonl.gz',
   out = 'runs/reddit_mpnet', resume = '', save = 0,
-  batch = 128, chunk = 0, length = 128, -- chunk: how many texts are encoded at once, 0: all
+  batch = 128, chunk = 0, length = 128,
   steps = 1600, warmup = 80, lr = 2e-3, scale = 20, dropout = 0.1,
   eval = true, dry = false,
 }

@@ -16,7 +16,7 @@ local GENERAL = [[
   se.grad(y:sum(), x)                    -- gradients are tensors, too
   who()                                  -- the tensors that you have
 ? NAME    an op, function, method, module or recipe: ? softmax  ? se.train.steps  ? x:rows  ? encode
-? PAGE    to read in order: tensors gradients models losses data training devices adding
+? PAGE    to read in order: tensors gradients models losses data training devices adding tree
 ? WORD    what mentions a word: ? smoothing
 ? ops     lists the ops; ? se the modules and functions; ? recipes what `sembed NAME` runs
 Ctrl-D leaves, Ctrl-C stops a command; sembed help markdown=true out=DIR writes the whole manual]]

@@ -9,7 +9,8 @@ local signature = require 'sembed.signature'
 local markdown = {}
 
 -- The order in which the pages are to be read; others come behind.
-local READ = { 'tensors', 'gradients', 'models', 'losses', 'data', 'training', 'devices', 'adding' }
+local READ = { 'tensors', 'gradients', 'models', 'losses', 'data', 'training', 'devices', 'adding',
+  'tree' }
 
 local KINDS = { int = 'whole number', num = 'number', bool = 'true or false', dtype = 'dtype',
   axis = 'axis, from 1; -1 is the last', axes = 'list of axes, from 1; one may stand alone',
