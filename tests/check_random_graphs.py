@@ -849,6 +849,8 @@ def bounds(op, arrays, errors, attrs, y):
 def apply(graph, table, name, inputs, attrs):
     op, info = OPS[name], table[name]
     values = [None if x is None else graph[x[0]].outs[x[1]] for x in inputs]
+    # an op that gives its input as it is (a flip of no axis) gives a plain number as one, too
+    want(not inputs or any(x is not None and x.dtype != "num" for x in values))
     arrays = converted(info, values)
     y = run(op, arrays, attrs)
     e = bounds(op, arrays, [None if x is None else x.e for x in values], attrs, y)
