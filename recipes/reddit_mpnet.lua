@@ -10,7 +10,9 @@
 --   chunk=N            encode N texts at once: a batch of any size in the memory of N (GradCache)
 --   out=DIR save=N resume=auto   where to; save every N steps; go on from the last save, if any. A
 --                      finished run is moved aside; an unfinished one tells the line to type
---   eval=0, dry=true   no 1-of-100; only look
+--   evaluate=N sts=FILE   every N steps, not only before and after: held-out loss, accuracy in a
+--                      batch, 1-of-100; with sts= Spearman's rho of FILE, too (as sembed eval)
+--   eval=0, dry=true   no evaluation; only look
 local se = require 'sembed'
 
 local presets = {
@@ -26,7 +28,7 @@ local cfg, given = se.config {
   out = 'runs/reddit_mpnet', resume = '', save = 0,
   batch = 128, chunk = 0, length = 128,
   steps = 1600, warmup = 80, lr = 2e-3, scale = 20, dropout = 0.1,
-  eval = true, dry = false,
+  evaluate = 0, sts = '', eval = true, dry = false,
 }
 
 local function open_model()
@@ -65,7 +67,8 @@ local function loss(reply, comment)                 -- both (my rows of the batc
   local own    = se.shard.rows(reply)               -- where my rows stand in the gathered batch
   local total  = (se.cross_entropy(scores, own) + se.cross_entropy(back, own)):sum()
   local right  = se.equal(scores:argmax(2), own):sum()
-  return se.shard.sum(total) / (2 * cfg.batch), { accuracy = se.shard.sum(right) / cfg.batch }
+  local rows   = reply:global_rows()                -- of all shards
+  return se.shard.sum(total) / (2 * rows), { accuracy = se.shard.sum(right) / rows }
 end
 local run = se.train.cached(encode, loss, { params = model.params, chunk = cfg.chunk })
 
@@ -77,49 +80,55 @@ if cfg.dry then
   return
 end
 
--- 1-of-100 on the first 2,000 test pairs; the vectors serve for the replies below, too.
+-- The first 2,000 test pairs: the training's loss, and 1-of-100; the vectors serve below, too.
+local n = math.min(2000, test:count())
+local counted, context, reply = n < 100 and n or n - n % 100, nil, nil
 local function evaluate()
-  local n = math.min(2000, test:count())
-  if not cfg.eval or n == 0 then return end
-  local context = model:encode(test:texts('context', 1, n), { normalize = true })
-  local reply = model:encode(test:texts('response', 1, n), { normalize = true })
-  local share, used = se.evaluate.one_of(context, reply)
-  return { share = 100 * share, used = used, context = context, reply = reply }
-end
-local function note(when, result)                   -- for the card in the model's folder
-  if not result then return end
-  model.card.results = model.card.results or {}
-  model.card.results['1-of-100 ' .. when] = ('%.1f %% (%d pairs)'):format(result.share, result.used)
+  context = se.keep(model:encode(test:texts('context', 1, n), { normalize = true }))
+  reply = se.keep(model:encode(test:texts('response', 1, n), { normalize = true }))
+  local held = se.evaluate.in_batch(loss, cfg.batch, reply, context)
+  local result = { loss = held.loss, accuracy = held.accuracy,
+    one_of_100 = se.evaluate.one_of(context, reply) }
+  if cfg.sts ~= '' then
+    result.spearman = tonumber(se.evaluate.sts(model, cfg.sts).metrics.spearman_cosine)
+  end
+  return result
 end
 
-local steps = se.train.steps(talk, cfg, { model = model, adam = adam })
-local before = evaluate()
-note('before', before)
+local steps, found = se.train.steps(talk, cfg, { model = model, adam = adam,
+  evaluate = cfg.eval and n > 0 and evaluate or nil })
 for step, batch in steps do
   local value, grads, seen = run(batch.response, batch.context)
   local norm = adam:update(grads, { rate = rate(step), clip = 1.0 })
   se.train.log { step = step, loss = value, accuracy = seen.accuracy, norm = norm,
     rate = rate(step) }
 end
-local after = evaluate()
-note('after', after)
+
+local before, after = found.first, found.last
+if before then                                      -- for the card in the model's folder
+  model.card.results = {}
+  for when, result in pairs { before = before, after = after } do
+    model.card.results['1-of-100 ' .. when] = ('%.1f %% (%d pairs)'):format(
+      100 * result.one_of_100, counted)
+  end
+end
 model:write_card(cfg.out)
 
 print('the model is in ' .. cfg.out)
-for i = 1, after and math.min(3, after.used) or 0 do -- what it would answer; an echo does not count
-  local context, best = test:text('context', i), nil
-  local scores = after.context:rows(i, i):matmul(after.reply:t()):totable()[1]
+for i = 1, reply and math.min(3, n) or 0 do -- what it would answer; an echo does not count
+  local said, best = test:text('context', i), nil
+  local scores = context:rows(i, i):matmul(reply:t()):totable()[1]
   for j, score in ipairs(scores) do
-    local echo = test:text('response', j) == context
+    local echo = test:text('response', j) == said
     if not echo and (not best or score > scores[best]) then best = j end
   end
-  print(('\n  %s\n    best reply: %s'):format(context, best and test:text('response', best) or '-'))
+  print(('\n  %s\n    best reply: %s'):format(said, best and test:text('response', best) or '-'))
 end
 print(('\nnext: %s encode model=%s in=TEXTS.jsonl field=text out=VECTORS.npy'):format(se.run.called,
   cfg.out))
 if after then
-  print(('1-of-100: before %.1f %% after %.1f %% (%d pairs)'):format(before.share, after.share,
-    after.used))
+  print(('1-of-100: before %.1f %% after %.1f %% (%d pairs)'):format(100 * before.one_of_100,
+    100 * after.one_of_100, counted))
 else
   print('1-of-100: not run')
 end

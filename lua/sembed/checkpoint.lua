@@ -74,8 +74,9 @@ end
 local function fill_card(model, cfg, step)
   local card, parameters = model.card or {}, plain_config(cfg)
   -- What the card tells elsewhere, or what changes no number.
-  for _, key in ipairs { 'out', 'resume', 'save', 'dry', 'eval', 'profile', 'memory', 'threads',
-    'device', 'data', 'test', 'steps', 'seed', 'layers', 'hidden', 'heads', 'inner', 'vocab' } do
+  for _, key in ipairs { 'out', 'resume', 'save', 'dry', 'eval', 'evaluate', 'sts', 'profile',
+    'memory', 'threads', 'device', 'data', 'test', 'steps', 'seed', 'layers',
+    'hidden', 'heads', 'inner', 'vocab' } do
     parameters[key] = nil
   end
   if parameters.weights ~= '' then parameters.dropout = model.config.hidden_dropout_prob end

@@ -5,6 +5,7 @@
 --   se.evaluate.triplets(model, FILE, options)    triplets.lua: accuracy
 --   se.evaluate.retrieval(model, FOLDER, options) retrieval.lua: nDCG, MAP, recall, MRR (BEIR)
 --   se.evaluate.one_of(a, b)                      1-of-100 of vectors that are there already
+--   se.evaluate.in_batch(loss, batch, a, b)       in_batch.lua: a training's loss of such vectors
 --   se.evaluate.metrics                           the numbers as pure functions
 --   se.evaluate.report                            results as a table, as JSON
 --
@@ -15,6 +16,7 @@ local metrics = require 'sembed.evaluate.metrics'
 local pairs_task = require 'sembed.evaluate.pairs'
 
 local evaluate = {
+  in_batch = require 'sembed.evaluate.in_batch',
   metrics = metrics,
   pairs = pairs_task.evaluate,
   report = require 'sembed.evaluate.report',

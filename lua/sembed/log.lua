@@ -16,7 +16,13 @@ function log.open(path, seen)
   return setmetatable({ path = path, seen = seen }, Log)
 end
 
-local function plain(value)
+local plain
+function plain(value)
+  if type(value) == 'table' then
+    local copy = {}
+    for key, v in pairs(value) do copy[key] = plain(v) end
+    return copy
+  end
   if core.is_tensor(value) then
     local number = value:item()
     core.release(value)
@@ -28,13 +34,18 @@ local function plain(value)
   return value
 end
 
+-- Writes a record without tensors, at once.
+function Log:write(record)
+  for key, value in pairs(record) do record[key] = plain(value) end
+  if self.path then files.append(self.path, json.encode(record, { order = ORDER })) end
+end
+
 -- Writes the record that waits, if there is one.
 function Log:flush()
   local record = self.waiting
   if not record then return end
   self.waiting = nil
-  for key, value in pairs(record) do record[key] = plain(value) end
-  if self.path then files.append(self.path, json.encode(record, { order = ORDER })) end
+  self:write(record)
   if self.seen then self.seen(record) end
 end
 

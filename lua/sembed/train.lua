@@ -7,10 +7,12 @@
 --
 -- A step's tensors belong to it; its end computes what was logged and all assigns in one program,
 -- and releases the rest. cfg: steps, batch, seed; and, where there is an out folder: out, save
--- (every how many steps, 0: at the end), resume ('auto' or '').
+-- (every how many steps, 0: at the end), resume ('auto' or ''). With parts.evaluate, a function of
+-- the step, cfg.evaluate says after how many steps it is called; 0: before and after alone.
 
 local checkpoint = require 'sembed.checkpoint'
 local core = require 'sembed.ffi'
+local evaluation = require 'sembed.train.evaluation'
 local fail = require 'sembed.fail'
 local files = require 'sembed.files'
 local log = require 'sembed.log'
@@ -36,7 +38,7 @@ local function progress_line(self, record)
   add('rate %.2e', record.rate)
   add('%d tokens/s', record.tokens_per_second)
   local done = record.step - self.first + 1
-  local left = record.elapsed / done * (self.steps - record.step)
+  local left = (record.elapsed - self.ahead) / done * (self.steps - record.step)
   parts[#parts + 1] = progress.clock(left) .. ' left'
   return table.concat(parts, '  ')
 end
@@ -83,6 +85,16 @@ local function stop(self)
     run_facts.line { resume = 'auto' }))
 end
 
+-- Ctrl-C ends an evaluation at once; the run that goes on does it again.
+local function evaluate(self)
+  self.log:flush()
+  C.se_interrupt_defer(false)
+  local ok, problem = pcall(self.evaluation.run, self.evaluation, self.step, self.log, self.began)
+  C.se_interrupt_defer(true)
+  if C.se_interrupted() then stop(self) end
+  if not ok then error(problem, 0) end
+end
+
 local function close_step(self)
   local record = record_of(self, compute(self))
   C.se_scope_close(self.scope)
@@ -91,6 +103,7 @@ local function close_step(self)
   self.log:add(record)
   self.values = nil
   if C.se_interrupted() then stop(self) end
+  if self.evaluation:due(self.step) then evaluate(self) end
   local every = rawget(self.cfg, 'save') or 0
   if self.step == self.steps then
     save(self, true)
@@ -159,6 +172,7 @@ local function restore(self, path, state)
   checkpoint.restore(path, state, self.cfg, self.parts)
   local written = self.out .. '/log.jsonl'
   if files.exists(written) then files.cut(written, state.log_bytes) end
+  self.evaluation:read(written)
   self.step = state.step
   io.stderr:write(('going on after step %d, from %s\n'):format(state.step, path))
 end
@@ -173,11 +187,15 @@ local function begin(self, path, state)
   self.began = tonumber(C.se_seconds())
   current = self
   C.se_interrupt_defer(true)
+  if self.evaluation:due(self.step) and not self.evaluation:done(self.step) then evaluate(self) end
+  self.ahead = tonumber(C.se_seconds()) - self.began -- seconds before the first step
 end
 
 -- The steps of a training: for step, batch in se.train.steps(data, cfg, parts) do ... end; step
 -- from 1 to cfg.steps, batch: a packed text for each column of data. parts: model and adam (or
--- optimizer = ...), which saves hold. An out folder that cannot be used is refused at once.
+-- optimizer = ...), which saves hold; evaluate(step) -> { name = number } (train/evaluation.lua).
+-- An out folder that cannot be used is refused at once. Gives a second value, too, for what was
+-- evaluated: first and last, each { step = , name = number }.
 function train.steps(data, cfg, parts)
   parts = parts or {}
   for _, key in ipairs { 'steps', 'batch' } do
@@ -188,6 +206,7 @@ function train.steps(data, cfg, parts)
   local self = {
     cfg = cfg, steps = cfg.steps, step = 0, seed = rawget(cfg, 'seed') or 1,
     out = out ~= '' and out or nil,
+    evaluation = evaluation.new(parts.evaluate, rawget(cfg, 'evaluate'), cfg.steps),
     parts = { data = data, model = parts.model, optimizer = parts.adam or parts.optimizer },
   }
   local path, state
@@ -196,7 +215,7 @@ function train.steps(data, cfg, parts)
     if not self.first then begin(self, path, state) end
     if current ~= self then fail.raise('train.steps: this loop was left') end
     return next_step(self)
-  end
+  end, self.evaluation.seen
 end
 
 -- Values of this step for the log and the progress line: numbers and tensors by name.

@@ -1,9 +1,11 @@
 -- A small training run for test_train.lua: sembed tests/lua/small_run.lua out=DIR steps=12 ...
 -- stop=N sends itself SIGTERM in step N; bad=N multiplies the loss by 0/0 in step N.
+-- eval=true evaluates; stop_in=N sends SIGTERM while it does so after step N.
 local se = require 'sembed'
 local cfg = se.config {
   out = '', steps = 12, batch = 16, lr = 1e-2, warmup = 2, scale = 20, resume = '', save = 0,
-  stop = 0, bad = 0, keep = 1, tiny = '../data/tiny-mpnet',
+  stop = 0, bad = 0, eval = false, evaluate = 0, stop_in = -1, keep = 1,
+  tiny = '../data/tiny-mpnet',
 }
 local folder = se.run.path(cfg.tiny)
 local model = se.model.mpnet { vocab = folder .. '/vocab.txt', layers = 1, hidden = 32, heads = 2,
@@ -22,7 +24,16 @@ local function loss(a, b)
 end
 local run = se.train.cached(encode, loss, { params = model.params })
 
-for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam }) do
+local a, b = talk:texts('a', 1, 40), talk:texts('b', 1, 40)
+local function evaluate(step)
+  local x, y = model:encode(a, { normalize = true }), model:encode(b, { normalize = true })
+  if step == cfg.stop_in then os.execute 'kill -TERM $PPID' end
+  local held = se.evaluate.in_batch(symmetric, cfg.batch, x, y)
+  return { loss = held.loss, accuracy = held.accuracy, one_of = se.evaluate.one_of(x, y, 20) }
+end
+
+for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam,
+    evaluate = cfg.eval and evaluate or nil }) do
   now = step
   local value, grads, seen = run(batch.a, batch.b)
   local norm = adam:update(grads, { rate = rate(step), clip = 1.0 })

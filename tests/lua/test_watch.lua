@@ -1,0 +1,113 @@
+-- Evaluation while training: when it comes, what it gives, that the training does not notice it;
+-- stopping and going on around it.
+local se = require 'sembed'
+local check = require 'check'
+
+local SMALL = se.run.folder .. '/small_run.lua'
+local base = check.folder()
+
+local function small(out, keys, status)
+  local text, got = check.run(('%s out=%s/%s %s'):format(SMALL, base, out, keys or ''))
+  check.equal(got, status or 0, ('%s %s: status (%s)'):format(out, keys or '', text))
+  return text
+end
+
+-- The lines of steps and those of evaluations.
+local function log_of(out)
+  local steps, found, order = {}, {}, {}
+  for line in se.data.lines(('%s/%s/log.jsonl'):format(base, out)) do
+    local record = se.json.parse(line)
+    local list = record.evaluation and found or steps
+    list[#list + 1] = record
+    order[#order + 1] = (record.evaluation and 'e' or '') .. record.step
+  end
+  return steps, found, table.concat(order, ' ')
+end
+
+local function same_training(a, b)
+  local x, y = log_of(a), log_of(b)
+  check.equal(#x, #y, a .. ' and ' .. b .. ': steps')
+  for i = 1, #x do
+    check.equal(x[i].loss, y[i].loss, ('%s and %s: loss of step %d'):format(a, b, i))
+    check.equal(x[i].norm, y[i].norm, ('%s and %s: norm of step %d'):format(a, b, i))
+  end
+  for _, name in ipairs { 'model.safetensors', 'last/optimizer.safetensors' } do
+    check.ok(check.read(('%s/%s/%s'):format(base, a, name))
+      == check.read(('%s/%s/%s'):format(base, b, name)), '%s and %s: %s differs', a, b, name)
+  end
+end
+
+local function same_evaluations(a, b)
+  local _, x, in_a = log_of(a)
+  local _, y, in_b = log_of(b)
+  check.equal(in_a, in_b, a .. ' and ' .. b .. ': lines')
+  for i = 1, #x do
+    for name, value in pairs(x[i].evaluation) do
+      check.equal(y[i].evaluation[name], value, ('%s and %s: %s'):format(a, b, name))
+    end
+  end
+end
+
+small 'plain'
+local text = small('watched', 'eval=true evaluate=5')
+check.ok(text:find('step 5/12  evaluation: accuracy ', 1, true), 'shown: %s', text)
+same_training('plain', 'watched')
+local steps, found, order = log_of 'watched'
+check.equal(order, 'e0 1 2 3 4 5 e5 6 7 8 9 10 e10 11 12 e12', 'lines')
+check.ok(found[4].evaluation.loss < found[1].evaluation.loss, 'the loss fell')
+check.ok(found[2].seconds > 0 and found[2].elapsed >= steps[5].elapsed, 'times')
+small('ends', 'eval=true')
+check.equal(select(3, log_of 'ends'), 'e0 1 2 3 4 5 6 7 8 9 10 11 12 e12', 'before and after')
+
+-- What is measured is what the model of that step gives.
+local model = se.model.open(base .. '/watched')
+local talk = se.data.pairs { check.data 'tiny-mpnet/pairs.jsonl', columns = { 'a', 'b' } }
+local x = model:encode(talk:texts('a', 1, 40), { normalize = true })
+local y = model:encode(talk:texts('b', 1, 40), { normalize = true })
+local last = found[4].evaluation
+check.equal(last.one_of, (se.evaluate.one_of(x, y, 20)), '1 of 20')
+local scores = x:rows(1, 16):matmul(y:rows(1, 16):t()) * 20
+local other = x:rows(17, 32):matmul(y:rows(17, 32):t()) * 20
+local own = se.arange(0, 16):cast 'i32'
+local sum = 0
+for _, s in ipairs { scores, scores:t(), other, other:t() } do
+  sum = sum + se.cross_entropy(s, own):mean():item()
+end
+check.near(last.loss, sum / 4, 1e-5, 'loss of two batches of 16') -- sums in f32
+local few = se.evaluate.in_batch(se.loss.in_batch.symmetric(), 100, x, y)
+check.equal(few.rows, 40, 'fewer than a batch')
+
+-- Stopped in a step after which it is due, before, within and after it.
+for _, stop in ipairs { 'stop=5', 'stop_in=5', 'stop_in=0', 'stop=12', 'stop_in=12', 'stop=7' } do
+  local out = stop:gsub('=', '')
+  text = small(out, 'eval=true evaluate=5 ' .. stop, 143)
+  check.ok(text:find('resume=auto', 1, true), 'how to go on: %s', text)
+  small(out, 'eval=true evaluate=5 resume=auto')
+  same_training('plain', out)
+  same_evaluations('watched', out)
+end
+small('watched', 'eval=true evaluate=5 resume=auto')
+same_evaluations('watched', 'stop7')
+
+-- What is no evaluation.
+local data = se.data.pairs { check.data 'tiny-mpnet/pairs.jsonl', columns = { 'a', 'b' },
+  tokenizer = model.tokenizer, length = 32 }
+local cfg = { steps = 1, batch = 4, seed = 1 }
+local function with(evaluate, every)
+  cfg.evaluate = every
+  for _ in se.train.steps(data, cfg, { evaluate = evaluate }) do end
+end
+check.fails(function() with(7) end, 'evaluate is a number', 'function')
+check.fails(function() with(function() end, -1) end, 'evaluate=-1')
+check.fails(function() with(function() return 3 end) end, 'gave a number')
+check.fails(function() with(function() return { loss = 'low' } end) end, 'loss is a string')
+check.fails(function() with(function() error 'mine' end) end, 'mine')
+check.fails(function() return se.evaluate.in_batch(print, 0, x, y) end, 'batch is 0')
+check.fails(function() return se.evaluate.in_batch(print, 4, x, y:rows(1, 3)) end, '40 and 3 rows')
+with(function() end)
+cfg.evaluate = nil
+local list, seen = se.train.steps(data, cfg, { evaluate = function(s) return { s = s } end })
+for _ in list do end
+check.equal(seen.first.s, 0, 'first')
+check.equal(seen.last.step, 1, 'last')
+check.done()
