@@ -66,19 +66,30 @@ for block in "$work"/blocks/[0-9][0-9][0-9]; do
         commands=$((commands + 1))
     fi
 done
-[ "$files" -ge 8 ] && [ "$commands" -ge 5 ] || { echo "README.md: $files files, $commands blocks of commands"; exit 1; }
+[ "$files" -ge 8 ] && [ "$commands" -ge 4 ] || { echo "README.md: $files files, $commands blocks of commands"; exit 1; }
 # The tests ran: what README says that they print, and test_ops' own count.
 line=$(sed -n 's/^It prints `\(bell: .*\)`:$/\1/p' README.md)
 grep -qxF "$line" "$work/all_said" || { echo "README.md: no test printed \"$line\""; exit 1; }
 grep -q '^cube: 2 cases, 1[0-9] gradients' "$work/all_said" || { echo 'README.md: cube was not checked'; exit 1; }
 [ "$(grep -c 'PASSED  *\] [1-9][0-9]* test' "$work/all_said")" = 2 ] || { echo 'README.md: test_ops did not run twice'; exit 1; }
 
+# The loss and the schedule in the main recipe, as README says.
+cp -r recipes/data "$work/tree/data"
+sed "/^local function loss/,/^end/c local loss = require 'far'
+    s/^local rate = .*/local rate = require 'stairs' (cfg)/; s/^  steps = /  tread = 1,&/" \
+    recipes/reddit_mpnet.lua >"$work/tree/recipe.lua"
+for chunk in 0 2; do
+    run "README.md's loss and schedule" "$work/tree" \
+        "sembed recipe.lua layers=1 hidden=16 heads=2 batch=4 steps=2 chunk=$chunk eval=0 out=run$chunk"
+done
+grep -q '"step":2,.*"rate":0.001[,}]' "$work/tree/run2/log.jsonl" || { echo 'README.md: the schedule was not used'; exit 1; }
+
 # --- recipes/examples ---
 
 cp -r recipes/examples "$work/examples"
 for source in "$work"/examples/*.c; do
-    command=$(sed -n 's/^ \*     \(cc .*\)$/\1/p' "$source")
-    [ -n "$command" ] || { echo "$source does not say how it is compiled"; exit 1; }
+    command=$(sed -n 's/^ \*     \(.*\)$/\1/p' "$source") # how it is compiled, then how it is tested
+    [[ $command = cc* ]] || { echo "$source does not say how it is compiled"; exit 1; }
     run "$source" "$work/examples" "$command"
 done
 tests=0

@@ -52,7 +52,7 @@ local function outer(loss, vectors)
     if core.is_tensor(t) then list[#list + 1] = t end
   end
   tensor.eval(list)
-  return value, dv, seen
+  return value, dv, seen or {}
 end
 
 -- Adds the gradients that a part's vectors hand on; computed unless it is the last part.

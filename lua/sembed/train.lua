@@ -234,7 +234,8 @@ end
 -- --- gradients ---
 
 -- A function run(text, ...) -> value, grads, seen, which encodes each text, takes loss(vector, ...)
--- -> value, seen, and the gradients with respect to options.params. options.chunk: how many texts
+-- -> value, seen (a table, {} where it gives none), and the gradients with respect to
+-- options.params. options.chunk: how many texts
 -- are encoded at once (cached.lua); nil or 0: all.
 function train.cached(encode, loss, options)
   fail.unless(options and options.params, 'train.cached: { params = ... } is missing')
@@ -247,7 +248,7 @@ function train.cached(encode, loss, options)
     end
     for i, text in ipairs(texts) do vectors[i] = encode(text) end
     local value, seen = loss(unpack(vectors))
-    return value, tensor.grad(value, options.params), seen
+    return value, tensor.grad(value, options.params), seen or {}
   end
 end
 
