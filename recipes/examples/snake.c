@@ -2,7 +2,7 @@
  * signals (Ziyin et al. 2020, arXiv:2006.08195). In this folder:
  *
  *     cc -shared -fPIC -O2 snake.c -o snake.so $(pkg-config --cflags sembed)
- *     sembed op_in_c.lua
+ *     sembed test_snake.lua
  *
  * op.h says what each field of an op means. */
 #include <math.h>
