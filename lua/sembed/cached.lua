@@ -5,6 +5,7 @@
 --   3. each chunk is encoded again, and its vectors' gradient is carried on to the parameters.
 -- Dropout is a function of seed, step, text and place (core/kernels/threefry.h), so that the second
 -- encoding draws what the first did. The last chunk is left to the step's own program.
+-- Each program is guarded: a value that is not finite is found where it is made, not chunks later.
 
 local core = require 'sembed.ffi'
 local op = require 'sembed.op'
@@ -26,7 +27,7 @@ local function vectors_of(encode, parts, text)
   local list = {}
   for i, part in ipairs(parts) do
     list[i] = tensor.scope('chunk', function()
-      local v = tensor.keep(encode(part))
+      local v = tensor.guard(tensor.keep(encode(part)))
       tensor.eval(v)
       return v
     end)
@@ -44,9 +45,9 @@ end
 local function outer(loss, vectors)
   local value, seen = loss(unpack(vectors))
   local dv = tensor.grad(value, vectors)
-  local list = { value }
+  local list = { tensor.guard(value) }
   for i = 1, #vectors do
-    if dv[i] then list[#list + 1] = tensor.keep(dv[i]) end
+    if dv[i] then list[#list + 1] = tensor.guard(tensor.keep(dv[i])) end
   end
   for _, t in pairs(seen or {}) do
     if core.is_tensor(t) then list[#list + 1] = t end
@@ -68,7 +69,10 @@ local function add_part(encode, params, sums, part, dv, last)
         if not last then computed[#computed + 1] = tensor.keep(new) end
       end
     end
-    if not last then tensor.eval(computed) end
+    if not last and #computed > 0 then
+      tensor.guard(f.global_norm(computed))
+      tensor.eval(computed)
+    end
   end
   if last then return add() end
   local before = {}

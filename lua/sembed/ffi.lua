@@ -36,14 +36,17 @@ local core = {
 for name, id in pairs(core.dtypes) do core.dtype_names[tonumber(id)] = name end
 
 local OK, INTERRUPTED, MEMORY = C.SE_OK, C.SE_ERR_INTERRUPTED, C.SE_ERR_MEMORY
+local NONFINITE = C.SE_ERR_NONFINITE
 
 -- --- status ---
 
--- Raises a failed call's message at the recipe's line.
+-- Raises a failed call's message at the recipe's line. While a training runs, on_nonfinite(message)
+-- is told of a guarded value that is not finite, and gives what to say.
 function core.check(status)
   if status == OK then return end
   if status == INTERRUPTED then fail.stop('interrupted') end
   local message = ffi.string(C.se_message())
+  if status == NONFINITE and core.on_nonfinite then message = core.on_nonfinite(message) end
   core.failed = { status = status, message = message } -- for embed.lua, which has a status to give
   fail.raise('%s', message)
 end

@@ -10,6 +10,7 @@
 -- (every how many steps, 0: at the end), resume ('auto' or ''). With parts.evaluate, a function of
 -- the step, cfg.evaluate says after how many steps it is called; 0: before and after alone.
 
+local alarm = require 'sembed.train.alarm'
 local checkpoint = require 'sembed.checkpoint'
 local core = require 'sembed.ffi'
 local evaluation = require 'sembed.train.evaluation'
@@ -51,6 +52,7 @@ local function compute(self)
   local list, values = {}, {}
   for key, value in pairs(self.values or {}) do
     if core.is_tensor(value) then
+      if key == 'loss' then tensor.guard(value) end
       value = tensor.keep(core.share(value))
       list[#list + 1] = value
     end
@@ -115,6 +117,7 @@ end
 -- Leaves a loop that was left by break or by an error: nothing of its step is kept.
 function train.abandon()
   if not current then return end
+  core.on_nonfinite = nil
   if current.scope then C.se_scope_close(current.scope) end
   C.se_interrupt_defer(false)
   current = nil
@@ -125,9 +128,12 @@ end
 local function batch_of(self)
   local B, n = self.cfg.batch, shard.count
   local first, last = 0, math.floor(B / n)
-  local columns = self.parts.data:draw(B, first, last)
+  local data = self.parts.data
+  local columns = data:draw(B, first, last)
+  self.drawn = { [self.step] = data.drawn and data:drawn(),
+    [self.step - 1] = self.drawn and self.drawn[self.step - 1] } -- the log is one step late
   local batch, tokens = {}, 0
-  for i, name in ipairs(self.parts.data.columns) do
+  for i, name in ipairs(data.columns) do
     local text = columns[name]
     tokens = tokens + text.tokens
     batch[name] = text:with_key(self.seed, self.step, i - 1, first):vary(B)
@@ -144,6 +150,7 @@ end
 
 local function finish(self)
   self.log:flush()
+  core.on_nonfinite = nil
   progress.finish()
   C.se_interrupt_defer(false)
   if current == self then current = nil end
@@ -162,7 +169,12 @@ end
 -- --- the loop ---
 
 local function open_log(self)
+  local limit = alarm.limit(self.cfg)
   return log.open(self.out and self.out .. '/log.jsonl', function(record)
+    local wrong = alarm.wrong(record.loss, limit)
+    if wrong then
+      fail.raise('%s', alarm.tell(self, record.step, self.drawn[record.step], wrong))
+    end
     local edge = record.step == self.first or record.step == self.steps
     progress.line(progress_line(self, record), edge)
   end)
@@ -186,6 +198,11 @@ local function begin(self, path, state)
   self.log = open_log(self)
   self.began = tonumber(C.se_seconds())
   current = self
+  core.on_nonfinite = function(message)
+    if not self.scope then return message end -- not of a step: an evaluation's
+    core.on_nonfinite = nil
+    return alarm.tell(self, self.step, self.drawn[self.step], message)
+  end
   C.se_interrupt_defer(true)
   if self.evaluation:due(self.step) and not self.evaluation:done(self.step) then evaluate(self) end
   self.ahead = tonumber(C.se_seconds()) - self.began -- seconds before the first step

@@ -1,11 +1,12 @@
 -- A small training run for test_train.lua: sembed tests/lua/small_run.lua out=DIR steps=12 ...
--- stop=N sends itself SIGTERM in step N; bad=N multiplies the loss by 0/0 in step N.
+-- stop=N sends itself SIGTERM in step N; bad=N multiplies the loss of step N by by=nan, or with
+-- at=encode the vectors.
 -- eval=true evaluates; stop_in=N sends SIGTERM while it does so after step N.
 local se = require 'sembed'
 local cfg = se.config {
   out = '', steps = 12, batch = 16, lr = 1e-2, warmup = 2, scale = 20, resume = '', save = 0,
-  stop = 0, bad = 0, eval = false, evaluate = 0, stop_in = -1, keep = 1,
-  tiny = '../data/tiny-mpnet',
+  stop = 0, bad = 0, by = 'nan', at = 'loss', chunk = 0, loss_limit = 1e6, eval = false,
+  evaluate = 0, stop_in = -1, keep = 1, tiny = '../data/tiny-mpnet',
 }
 local folder = se.run.path(cfg.tiny)
 local model = se.model.mpnet { vocab = folder .. '/vocab.txt', layers = 1, hidden = 32, heads = 2,
@@ -14,15 +15,20 @@ local talk = se.data.pairs { folder .. '/pairs.jsonl', columns = { 'a', 'b' }, s
   tokenizer = model.tokenizer, length = 32 }
 local rate = se.schedule.warmup_linear(cfg)
 local adam = se.optim.adamw(model.params, { eps = 1e-6 })
-local function encode(text) return (se.normalize(se.mean_pool(model(text), text))) end
 local now -- the step
+local function spoilt(x, where)
+  if now ~= cfg.bad or where ~= cfg.at then return x end
+  return (x * tonumber(cfg.by))
+end
+local function encode(text)
+  return (spoilt(se.normalize(se.mean_pool(model(text), text)), 'encode'))
+end
 local symmetric = se.loss.in_batch.symmetric(cfg)
 local function loss(a, b)
   local value, seen = symmetric(a, b)
-  if now == cfg.bad then value = value * (0 / 0) end
-  return value, seen
+  return spoilt(value, 'loss'), seen
 end
-local run = se.train.cached(encode, loss, { params = model.params })
+local run = se.train.cached(encode, loss, { params = model.params, chunk = cfg.chunk })
 
 local a, b = talk:texts('a', 1, 40), talk:texts('b', 1, 40)
 local function evaluate(step)

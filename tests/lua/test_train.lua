@@ -64,7 +64,7 @@ end
 text = small('bad', 'bad=7 save=3', 1)
 check.ok(text:find('step 7: ', 1, true), 'step: %s', text)
 check.ok(text:find('mul', 1, true), 'op: %s', text)
-check.ok(text:find('small_run.lua:22', 1, true), 'line: %s', text)
+check.ok(text:find('small_run.lua:21', 1, true), 'line: %s', text)
 small('bad', 'resume=auto save=3')
 same_run('whole', 'bad')
 

@@ -144,6 +144,57 @@ function Pairs:split(fraction)
   return train, held
 end
 
+-- --- what was drawn, as texts ---
+
+-- file's pairs (numbers from 0, ascending, each once) by number: { column = text, ... } from the
+-- source, or as the tokens say where that cannot be read. before: pairs of the files before it.
+local function look_up(self, file, numbers, before)
+  local n, found = #numbers, {}
+  local which = int64s(n)
+  for i, number in ipairs(numbers) do which[i - 1] = number end
+  local there, texts = pcall(read_texts, file, n, which)
+  for i, number in ipairs(numbers) do
+    local row = { decoded = not there or nil }
+    for _, name in ipairs(self.columns) do
+      if there then
+        row[name] = texts:text(name, i)
+      else
+        local packed = self:pack(name, { before + number + 1 })
+        row[name] = self.options.tokenizer:decode(packed.arrays.ids, true, packed.tokens)
+      end
+    end
+    found[number] = row
+  end
+  return found
+end
+
+-- The pairs of a batch (of drawn()) in its order: { column = text, ..., pair = number, set = number
+-- of the data set }, both from 1; pair counts over all sets, as pack does.
+function Pairs:rows_of(drawn)
+  local rows, before = {}, 0
+  for k, file in ipairs(self.files) do
+    local numbers, seen = {}, {}
+    for i = 0, drawn.n - 1 do
+      local number = tonumber(drawn.pair[i])
+      if drawn.file[i] == k - 1 and not seen[number] then
+        numbers[#numbers + 1], seen[number] = number, true
+      end
+    end
+    table.sort(numbers)
+    local found = #numbers > 0 and look_up(self, file, numbers, before) or {}
+    for i = 0, drawn.n - 1 do
+      if drawn.file[i] == k - 1 then
+        local number = tonumber(drawn.pair[i])
+        local row = { pair = before + number + 1, set = #self.files > 1 and k or nil }
+        for name, value in pairs(found[number]) do row[name] = value end
+        rows[i + 1] = row
+      end
+    end
+    before = before + tonumber(C.se_token_file_count(file))
+  end
+  return rows
+end
+
 -- --- batches ---
 
 local function order(self)
@@ -179,6 +230,7 @@ end
 function Pairs:draw(batch, first, last)
   local pair, file = int64s(batch), int32s(batch)
   core.check(C.se_order_next(order(self), batch, pair, file))
+  self.last = { n = batch, pair = pair, file = file }
   first, last = first or 0, last or batch
   local columns = {}
   for i, name in ipairs(self.columns) do
@@ -190,6 +242,9 @@ function Pairs:draw(batch, first, last)
   if self.duplicates == 'mask' then add_numbers(self, columns, batch, pair, file) end
   return columns
 end
+
+-- Which pairs the last batch was: for rows_of.
+function Pairs:drawn() return self.last end
 
 -- The step of the last batch is complete.
 function Pairs:done() C.se_order_done(order(self)) end
