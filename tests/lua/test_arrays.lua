@@ -58,7 +58,7 @@ end
 local first = se.npy.read(file)
 se.npy.write(file, first * 2)
 check.fails(function() return se.npy.write(file, x:cast 'bf16') end, 'x.npy: numpy has no bf16')
-check.fails(function() return se.npy.write('/nowhere/x.npy', x) end, '/nowhere/x.npy')
+check.fails(function() return se.npy.write('/nowhere/at/all/x.npy', x) end, '/nowhere/at/all/x.npy')
 check.fails(function() return se.npy.write(x, file) end, 'npy.write: a path and a tensor')
 
 all.half = x:cast 'bf16'
