@@ -61,7 +61,8 @@ end
 
 -- --- saving ---
 
-local function plain_config(cfg)
+-- What of a config JSON can hold.
+function checkpoint.plain(cfg)
   local copy = {}
   for key, value in pairs(cfg) do
     local kind = type(value)
@@ -72,7 +73,7 @@ end
 
 -- What the card in the model's folder tells of the run; results are the recipe's to fill.
 local function fill_card(model, cfg, step)
-  local card, parameters = model.card or {}, plain_config(cfg)
+  local card, parameters = model.card or {}, checkpoint.plain(cfg)
   -- What the card tells elsewhere, or what changes no number.
   for _, key in ipairs { 'out', 'resume', 'save', 'dry', 'eval', 'evaluate', 'sts', 'profile',
     'memory', 'threads', 'device', 'data', 'test', 'steps', 'seed', 'layers',
@@ -108,7 +109,7 @@ function checkpoint.save(out, step, cfg, parts, finished, log_bytes)
   files.write(path .. '/recipe.lua', run.source)
   files.write(path .. '/run.json', json.encode({
     step = step, finished = finished, data = parts.data and parts.data:state(),
-    log_bytes = log_bytes, config = plain_config(cfg), command = run.line(),
+    log_bytes = log_bytes, config = checkpoint.plain(cfg), command = run.line(),
   }, { indent = 2 }) .. '\n')
   core.check(C.se_save_commit(out, step, #linked, c_strings(linked), rawget(cfg, 'keep') or 1,
     path_box))

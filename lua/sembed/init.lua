@@ -53,6 +53,7 @@ local modules = {
   quantize = function() return require 'sembed.quantize' end,
   progress = function() return require 'sembed.progress' end,
   random = function() return require 'sembed.random' end,
+  report = function() return require 'sembed.report' end,
   run = function() return require 'sembed.run' end,
   safetensors = function() return require 'sembed.safetensors' end,
   schedule = function() return require 'sembed.schedule' end,

@@ -22,6 +22,9 @@ function terminal.color()
   return ok and host.is_terminal(1) and os.getenv 'TERM' ~= 'dumb'
 end
 
+-- Is standard output a terminal?
+function terminal.shown() return ok and host.is_terminal(1) or false end
+
 -- Columns and rows of the terminal behind standard output. Only the program knows; the library
 -- inside another one has no terminal of its own.
 function terminal.size()

@@ -10,6 +10,7 @@
 -- (every how many steps, 0: at the end), resume ('auto' or ''). With parts.evaluate, a function of
 -- the step, cfg.evaluate says after how many steps it is called; 0: before and after alone.
 
+local about = require 'sembed.train.about'
 local alarm = require 'sembed.train.alarm'
 local checkpoint = require 'sembed.checkpoint'
 local core = require 'sembed.ffi'
@@ -194,6 +195,7 @@ end
 local function begin(self, path, state)
   train.abandon()
   if path then restore(self, path, state) end
+  if self.out then about.write(self.out, checkpoint.plain(self.cfg), self.parts, self.step) end
   self.first = self.step + 1
   self.log = open_log(self)
   self.began = tonumber(C.se_seconds())

@@ -1,7 +1,7 @@
 -- Pictures as SVG: well-formed whatever comes in, points where they belong; many numbers; files.
 local se = require 'sembed'
 local check = require 'check'
-local lpeg = require 'lpeg'
+local xml = require 'xml'
 
 local nan, inf = 0 / 0, 1 / 0
 local BRAILLE = { utf8 = true, columns = 41 }
@@ -14,39 +14,11 @@ for i = 1, 40 do
   for j = 1, 60 do wave[i][j] = math.sin(i / 10) * math.cos(j / 10) end
 end
 
--- --- SVG: a parser of the XML that is written ---
-
-local P, R, S, C, Cg, Cb, Cf, Ct, Cmt, V = lpeg.P, lpeg.R, lpeg.S, lpeg.C, lpeg.Cg,
-  lpeg.Cb, lpeg.Cf, lpeg.Ct, lpeg.Cmt, lpeg.V
-local name = R('az', 'AZ') * (R('az', 'AZ', '09') + S '-_:') ^ 0
-local entity = P '&' * (P 'amp' + 'lt' + 'gt' + 'quot') * ';'
-local attribute = Cg(S ' \n' ^ 1 * C(name) * '="' * C((P(1) - S '<&"' + entity) ^ 0) * '"')
-local attributes = Cf(Ct '' * attribute ^ 0, function(all, key, value)
-  if all[key] then error('twice: ' .. key) end
-  all[key] = value
-  return all
-end)
-local document = P {
-  V 'element' * S '\n ' ^ 0 * -1,
-  element = Ct('<' * Cg(C(name), 'tag') * Cg(attributes, 'attributes')
-    * (P '/>' + '>' * Cg(V 'content', 'content') * '</'
-      * Cmt(Cb 'tag' * C(name), function(_, at, open, close) return open == close and at end)
-      * '>')),
-  content = Ct((V 'element' + C((P(1) - S '<&' + entity) ^ 1)) ^ 0),
-}
-
-local function each(element, tag, found)
-  found = found or {}
-  if element.tag == tag then found[#found + 1] = element end
-  for _, child in ipairs(element.content or {}) do
-    if type(child) == 'table' then each(child, tag, found) end
-  end
-  return found
-end
+-- --- SVG ---
 
 local function parsed(picture)
   local svg = picture:svg()
-  local tree = lpeg.match(document, svg)
+  local tree = xml.parse(svg)
   check.ok(tree, 'not well-formed: %s', svg)
   check.ok(not svg:find '[%z\1-\8\11-\31\127]' and not svg:find 'nan' and not svg:find 'inf"',
     'characters and numbers: %s', svg)
@@ -55,18 +27,10 @@ local function parsed(picture)
   check.ok(svg:find('prefers-color-scheme:dark', 1, true), 'dark')
   return tree
 end
-check.ok(not lpeg.match(document, '<svg a="1"><b></svg>') and not lpeg.match(document, '<a>&</a>'),
+check.ok(not xml.parse('<svg a="1"><b></svg>') and not xml.parse('<a>&</a>'),
   'the parser refuses')
 
-local function of_class(tree, tag, class)
-  local found = {}
-  for _, element in ipairs(each(tree, tag)) do
-    if (' ' .. (element.attributes.class or '') .. ' '):find(' ' .. class .. ' ', 1, true) then
-      found[#found + 1] = element
-    end
-  end
-  return found
-end
+local each, of_class = xml.each, xml.of_class
 
 -- Where the ticks are: { [label] = place }; those of x are centred, those of y end at the axis.
 local function tick_places(tree)
