@@ -145,7 +145,7 @@ struct se_op {
         se_attr *attr); /* rewrites inputs before the node is made: matmul takes a transpose in */
     void (*grad)(se_build *b, const se_rule *g);
     void (*expand)(se_build *b, const se_rule *g);
-    const char *sample; /* what the generic tests draw: see tests/test_ops.c */
+    const char *sample; /* what the generic tests draw: `? adding` tells how it is written */
     bool promote; /* bring all tensors to one dtype first (bool < i32 < bf16 < f32; plain numbers
                      adapt) */
     bool floats;  /* integers and bools are converted to f32 first: x / 2, exp of a count */

@@ -199,5 +199,8 @@ return function(name)
     end
   end
   graph.scope('the check', check_others, spec, cases[1])
+  if not spec.differentiable then
+    return ('%s: %d cases; it has no gradient'):format(name, #cases)
+  end
   return ('%s: %d cases, %d gradients, %d second derivatives'):format(name, #cases, first, second)
 end

@@ -8,7 +8,9 @@ for _, name in ipairs { 'where', 'softmax', 'concat', 'layer_norm', 'topk', 'tak
   'mean_pool', 'cross_entropy', 'matmul', 'dropout', 'cumsum', 'iota', 'reshape', 'std',
   'bce_with_logits' } do
   local line = se.op.check(name)
-  check.ok(line:match('^' .. name .. ': %d+ cases, %d+ gradients, %d+ second derivatives$'), line)
+  check.ok(line:match('^' .. name .. ': %d+ cases, %d+ gradients, %d+ second derivatives$')
+    or line == name .. ': 9 cases; it has no gradient' and name == 'argmax'
+    or line == name .. ': 3 cases; it has no gradient' and name == 'iota', line)
 end
 
 -- An op made in Lua.
@@ -63,13 +65,14 @@ found({ expand = function(x) return x * (x:rank() > 0 and 1 or nil + 1) end, sam
 
 -- Samples that cannot be read.
 local function unread(text, ...) found({ sample = text }, 'cannot read', ...) end
-unread('x:f64[2]', '"x:f64[2]"')
+unread('x:f64[2]', '"x:f64[2]": NAME:f32[2x3] is wanted, of f32, i32, bool or bf16')
 unread('x:f32[2y3]', '"x:f32[2y3]"')
 unread('x:f32[2]@1', 'the end of "x:f32[2]@1"')
 unread('x:f32[2]=a', 'the end of "x:f32[2]=a"')
 unread('x:f32[2] beta=much', '"beta=much"')
 unread('x:f32[2] ~small', '"~small"')
 found({ sample = 'x:f32[2] gamma=1' }, 'no attribute in "gamma=1"')
+found({ sample = 'x:f32[2] bta=1' }, 'no attribute in "bta=1"; did you mean "beta"?')
 found({ sample = 'x:f32[2] y:f32[2]' }, 'there is no tensor "y"')
 found({ sample = false }, 'has no sample')
 found({ sample = ' ; ' }, 'has no sample')

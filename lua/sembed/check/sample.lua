@@ -38,7 +38,9 @@ end
 -- x:f32[2x3]@0.5..3!
 local function read_tensor(spec, case, word)
   local name, dtype, dims, rest = word:match '^([%w_]+):(%w+)%[([%dx]*)%](.*)$'
-  if not name or not make.element[dtype] then bad(spec, case, 'cannot read "%s"', word) end
+  if not name or not make.element[dtype] then
+    bad(spec, case, 'cannot read "%s": NAME:f32[2x3] is wanted, of f32, i32, bool or bf16', word)
+  end
   local whole = dtype == 'i32'
   local t = { name = name, dtype = dtype, dims = read_dims(dims), no_grad = rest:find '!' ~= nil,
     low = whole and 0 or -2, high = whole and 3 or 2 }
@@ -65,9 +67,16 @@ end
 
 local function read_attribute(spec, case, word)
   local name, text = word:match '^([%w_]+)=(.+)$'
-  local at = name and op.signature_of(spec).at[name]
-  if not at or at < 0 then bad(spec, case, 'no attribute in "%s"', word) end
-  local kind = op.signature_of(spec).attrs[at].kind
+  local parsed = op.signature_of(spec)
+  local at = name and parsed.at[name]
+  if not at or at < 0 then
+    local known = {}
+    for i, attribute in ipairs(parsed.attrs) do known[i] = attribute.name end
+    local near = name and fail.nearest(name, known)
+    bad(spec, case, 'no attribute in "%s"%s', word, near and ('; did you mean "%s"?'):format(near)
+      or '')
+  end
+  local kind = parsed.attrs[at].kind
   local function number(v)
     v = tonumber(v) or bad(spec, case, 'cannot read "%s"', word)
     return (kind == 'axis' or kind == 'axes') and axis_of(spec, v) or v
