@@ -111,9 +111,17 @@ function within(state, value, depth, taken)
   return table_text(state, value, depth, taken or 0)
 end
 
+-- numpy's x.shape is x:shape() here: a tensor's method that was not called says how it is.
+local function method_text(f)
+  for name, method in pairs(require('sembed.tensor').methods) do
+    if method == f then return ('a function: x:%s() calls it'):format(name) end
+  end
+end
+
 -- Any value as one would write it in Lua.
 function show.value(value)
   if type(value) == 'string' then return value end
+  if type(value) == 'function' then return method_text(value) or function_text(value) end
   if core.is_tensor(value) then return show.tensor(value) end
   local meta = type(value) == 'table' and getmetatable(value)
   if type(meta) == 'table' and meta.__tostring then return tostring(value) end

@@ -167,6 +167,8 @@ local function here() end
 check.ok(show.value(here):find '^function .*test_show%.lua:%d+$', show.value(here))
 check.ok(show.value(se.config):find '^function sembed:%d+$', show.value(se.config))
 shows(print, 'function (built in)')
+shows(se.ones(2).shape, 'a function: x:shape() calls it')
+shows(se.ones(2).softmax, 'a function: x:softmax() calls it')
 local model = se.model.mpnet(check.data 'tiny-mpnet')
 shows(model, [[
 mpnet tiny-mpnet: 3 layers of width 64, 4 heads
