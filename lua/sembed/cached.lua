@@ -41,19 +41,23 @@ local function vectors_of(encode, parts, text)
   return all
 end
 
--- The loss, and its gradients with respect to the vectors, computed.
-local function outer(loss, vectors)
-  local value, seen = loss(unpack(vectors))
-  local dv = tensor.grad(value, vectors)
+-- The loss, its gradients with respect to the vectors, and those with respect to parameters that
+-- the loss itself has (a learned scale), computed.
+local function outer(loss, vectors, params)
+  local value, seen = loss(vectors)
+  local leaves = { unpack(vectors) }
+  for i = 1, #params do leaves[#vectors + i] = params[i] end
+  local all, dv, sums = tensor.grad(value, leaves), {}, { n = #params }
   local list = { tensor.guard(value) }
-  for i = 1, #vectors do
-    if dv[i] then list[#list + 1] = tensor.guard(tensor.keep(dv[i])) end
+  for i = 1, #leaves do
+    if all[i] then list[#list + 1] = tensor.guard(tensor.keep(all[i])) end
+    if i <= #vectors then dv[i] = all[i] else sums[i - #vectors] = all[i] end
   end
   for _, t in pairs(seen or {}) do
     if core.is_tensor(t) then list[#list + 1] = t end
   end
   tensor.eval(list)
-  return value, dv, seen or {}
+  return value, dv, sums, seen or {}
 end
 
 -- Adds the gradients that a part's vectors hand on; computed unless it is the last part.
@@ -83,7 +87,8 @@ local function add_part(encode, params, sums, part, dv, last)
   end
 end
 
--- run(texts) -> value, grads, seen; at most `size` texts are encoded at once.
+-- run(texts) -> value, grads, seen; at most `size` texts are encoded at once. loss: takes the list
+-- of vectors.
 return function(encode, loss, params, size, texts)
   local parts, vectors, left = {}, {}, 0
   for i, text in ipairs(texts) do
@@ -91,8 +96,7 @@ return function(encode, loss, params, size, texts)
     vectors[i] = vectors_of(encode, parts[i], text)
     left = left + #parts[i]
   end
-  local value, dv, seen = outer(loss, vectors)
-  local sums = { n = #params }
+  local value, dv, sums, seen = outer(loss, vectors, params)
   for i = 1, #texts do
     for _, part in ipairs(parts[i]) do
       left = left - 1

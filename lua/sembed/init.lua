@@ -13,7 +13,15 @@ local modules = {
   },
   -- Losses: functions of vectors that give a number.
   loss = {
+    cosent = function() return require 'sembed.loss.cosent' end,
+    cosine_mse = function() return require 'sembed.loss.cosine_mse' end,
     in_batch = function() return require 'sembed.loss.in_batch' end,
+    margin_mse = function() return require 'sembed.loss.margin_mse' end,
+    matryoshka = function() return require 'sembed.loss.matryoshka' end,
+    same = function() return require('sembed.loss.options').same end,
+    scale = function() return require 'sembed.loss.scale' end,
+    triplet = function() return require 'sembed.loss.triplet' end,
+    vector_mse = function() return require 'sembed.loss.vector_mse' end,
   },
   -- Sentence encoders, from folders or from fresh weights.
   model = {

@@ -17,6 +17,7 @@ local core = require 'sembed.ffi'
 local evaluation = require 'sembed.train.evaluation'
 local fail = require 'sembed.fail'
 local files = require 'sembed.files'
+local join = require 'sembed.optim.join'
 local log = require 'sembed.log'
 local progress = require 'sembed.progress'
 local run_facts = require 'sembed.run'
@@ -211,10 +212,11 @@ local function begin(self, path, state)
 end
 
 -- The steps of a training: for step, batch in se.train.steps(data, cfg, parts) do ... end; step
--- from 1 to cfg.steps, batch: a packed text for each column of data. parts: model and adam (or
--- optimizer = ...), which saves hold; evaluate(step) -> { name = number } (train/evaluation.lua).
--- An out folder that cannot be used is refused at once. Gives a second value, too, for what was
--- evaluated: first and last, each { step = , name = number }.
+-- from 1 to cfg.steps, batch: a packed text for each column of data. parts, which saves hold:
+-- model, adam (or optimizer = ...), and also = { ... }, others with :state(), such as a learned
+-- scale; and evaluate(step) -> { name = number } (train/evaluation.lua). An out folder that cannot
+-- be used is refused at once. Gives a second value, too, for what was evaluated: first and last,
+-- each { step = , name = number }.
 function train.steps(data, cfg, parts)
   parts = parts or {}
   for _, key in ipairs { 'steps', 'batch' } do
@@ -222,11 +224,13 @@ function train.steps(data, cfg, parts)
       'train.steps: %s=%s: a count is wanted', key, tostring(cfg[key]))
   end
   local out = rawget(cfg, 'out')
+  local states = { parts.adam or parts.optimizer }
+  for _, part in ipairs(parts.also or {}) do states[#states + 1] = part end
   local self = {
     cfg = cfg, steps = cfg.steps, step = 0, seed = rawget(cfg, 'seed') or 1,
     out = out ~= '' and out or nil,
     evaluation = evaluation.new(parts.evaluate, rawget(cfg, 'evaluate'), cfg.steps),
-    parts = { data = data, model = parts.model, optimizer = parts.adam or parts.optimizer },
+    parts = { data = data, model = parts.model, optimizer = join(states) },
   }
   local path, state
   if self.out then path, state = checkpoint.prepare(self.out, rawget(cfg, 'resume') or '') end
@@ -252,21 +256,45 @@ end
 
 -- --- gradients ---
 
+-- The texts among the arguments of run, and a function that calls the loss with vectors in their
+-- places; all else, such as labels or a teacher's vectors, goes to the loss as it is. Texts drawn
+-- with duplicates = 'mask' send their numbers along, in a table behind all (se.loss.same).
+local function split_arguments(loss, ...)
+  local arguments, texts, places = { ... }, {}, {}
+  local n = select('#', ...)
+  for i = 1, n do
+    local value = arguments[i]
+    if type(value) == 'table' and value.starts then
+      texts[#texts + 1], places[#places + 1] = value, i
+    end
+  end
+  fail.unless(#texts > 0, 'train.cached: run(text, ...): no packed text came')
+  if type(arguments[n]) ~= 'table' or arguments[n].starts then
+    arguments[n + 1] = require('sembed.loss.options').same(unpack(texts))
+  end
+  return texts, function(vectors)
+    for k, i in ipairs(places) do arguments[i] = vectors[k] end
+    return loss(unpack(arguments))
+  end
+end
+
 -- A function run(text, ...) -> value, grads, seen, which encodes each text, takes loss(vector, ...)
 -- -> value, seen (a table, {} where it gives none), and the gradients with respect to
--- options.params. options.chunk: how many texts
--- are encoded at once (cached.lua); nil or 0: all.
+-- options.params: the model's, and those of the loss, if it has any. Arguments that are no packed
+-- texts are handed on to the loss: labels, f32[my rows]. options.chunk: how many texts are encoded
+-- at once (cached.lua); nil or 0: all.
 function train.cached(encode, loss, options)
   fail.unless(options and options.params, 'train.cached: { params = ... } is missing')
   local chunk = options.chunk or 0
   return function(...)
-    local texts, vectors, whole = { ... }, {}, true
+    local texts, apply = split_arguments(loss, ...)
+    local vectors, whole = {}, true
     for _, text in ipairs(texts) do whole = whole and (chunk == 0 or text.count <= chunk) end
     if not whole then
-      return require 'sembed.cached'(encode, loss, options.params, chunk, texts)
+      return require 'sembed.cached'(encode, apply, options.params, chunk, texts)
     end
     for i, text in ipairs(texts) do vectors[i] = encode(text) end
-    local value, seen = loss(unpack(vectors))
+    local value, seen = apply(vectors)
     return value, tensor.grad(value, options.params), seen or {}
   end
 end
