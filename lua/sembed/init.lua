@@ -33,6 +33,7 @@ local modules = {
   -- Optimizers: what a step does with the gradients.
   optim = {
     adamw = function() return require 'sembed.optim.adamw' end,
+    ema = function() return require 'sembed.optim.ema' end,
     sgd = function() return require 'sembed.optim.sgd' end,
   },
   -- The parts of a job that turns texts into a file of vectors, as recipes/encode.lua puts them

@@ -1,4 +1,4 @@
--- What all optimizers share: gradients by parameter, their norm, and the factor that clips it.
+-- What all optimizers share: gradients by parameter, their norm, and how they are clipped.
 
 local fail = require 'sembed.fail'
 local op = require 'sembed.op'
@@ -8,13 +8,15 @@ local tensor = require 'sembed.tensor'
 local f = op.functions
 local clip = {}
 
--- The parameters that have a gradient: lists of their numbers and of the gradients, summed over the
--- shards.
-function clip.present(name, params, grads)
+local OPTIONS = { 'rate', 'clip', 'clip_value' }
+
+-- The parameters that have a gradient and are not frozen: lists of their numbers and of the
+-- gradients, summed over the shards. groups: as groups.read gives them.
+function clip.present(name, params, grads, groups)
   local which, list = {}, {}
   for i = 1, #params do
     local g = grads[i]
-    if g then
+    if g and not groups[i].frozen then
       which[#which + 1] = i
       list[#list + 1] = g:is_varying() and shard.sum(g) or g
     end
@@ -23,22 +25,33 @@ function clip.present(name, params, grads)
   return which, list
 end
 
--- The norm over all gradients (guarded: the step fails if it is not finite), the factor
--- min(1, limit / (norm + 1e-6)) as torch's clip_grad_norm_ has it (nil without a limit), and
--- whether the norm is finite.
-function clip.norm(grads, limit)
-  local norm = f.global_norm(grads)
-  tensor.guard(norm)
-  local ok = f.is_finite(norm)
-  local scale = limit and f.minimum(limit / (norm + 1e-6), 1) or nil
-  return norm, scale, ok
+-- An update's options: rate, a number or a tensor, and clip or clip_value or neither.
+function clip.options(name, options)
+  options = options or {}
+  for key in pairs(options) do
+    local known = false
+    for _, other in ipairs(OPTIONS) do known = known or other == key end
+    if not known then fail.raise('%s: update: %s', name, fail.unknown('option', key, OPTIONS)) end
+  end
+  fail.unless(options.rate ~= nil, '%s: update needs { rate = ... }', name)
+  fail.unless(not (options.clip and options.clip_value),
+    '%s: update: clip or clip_value, not both', name)
+  return options
 end
 
--- The rate as a tensor: a number becomes an input of the program.
-function clip.rate(name, options)
-  local rate = options and options.rate
-  fail.unless(rate ~= nil, '%s: update needs { rate = ... }', name)
-  return rate
+-- The norm over all gradients (guarded: the step fails if it is not finite), the factor
+-- min(1, clip / (norm + 1e-6)) as torch's clip_grad_norm_ has it (nil without a clip), and whether
+-- the norm is finite. clip_value: the elements in `grads` become those within -clip_value and
+-- clip_value, as by torch's clip_grad_value_.
+function clip.apply(grads, options)
+  local norm = f.global_norm(grads)
+  tensor.guard(norm)
+  local ok, limit, most = f.is_finite(norm), options.clip, options.clip_value
+  for i = 1, most and #grads or 0 do
+    grads[i] = f.minimum(f.maximum(grads[i], -most), most)
+  end
+  local scale = limit and f.minimum(limit / (norm + 1e-6), 1) or nil
+  return norm, scale, ok
 end
 
 return clip
