@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# README's "Adding things" as it stands, and recipes/examples: tests/readme_adding.sh BUILD_FOLDER
+# README's "Adding things" as it stands, the mistake it shows, and recipes/examples: tests/readme_adding.sh BUILD_FOLDER
 # Files are written and commands run in their order, with an installed sembed, in a copy of core/.
 # An indented block is a file where the line before it ends in `NAME`: and else commands. One
 # command stands for another: `cmake --build build` makes no more of build/ than test_ops.
@@ -83,6 +83,15 @@ for chunk in 0 2; do
         "sembed recipe.lua layers=1 hidden=16 heads=2 batch=4 steps=2 chunk=$chunk eval=0 out=run$chunk"
 done
 grep -q '"step":2,.*"rate":0.001[,}]' "$work/tree/run2/log.jsonl" || { echo 'README.md: the schedule was not used'; exit 1; }
+
+# The mistake that README shows is told with the line that it has now.
+mkdir "$work/tree/recipes"
+cp -r recipes/data "$work/tree/recipes/data"
+sed 's/gather(comment):t()/gather(comment)/' recipes/reddit_mpnet.lua >"$work/tree/recipes/first.lua"
+(cd "$work/tree" && sembed recipes/first.lua layers=1 batch=64 eval=0 out=wrong) >"$work/said" 2>&1 &&
+    { echo "README.md: recipes/first.lua without :t() runs"; exit 1; }
+said=$(tail -n 1 "$work/said")
+grep -qxF "    $said" README.md || { echo "README.md does not show: $said"; exit 1; }
 
 # --- recipes/examples ---
 
