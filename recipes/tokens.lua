@@ -7,7 +7,7 @@
 --
 -- length=N: the most tokens of a text, as the training has it. tokens=FOLDER: where the files go;
 -- else $XDG_CACHE_HOME/sembed/tokens or ~/.cache/sembed/tokens. columns=a,b: the keys of the texts;
--- else the first line decides.
+-- else the first line decides. JSON lines, tsv, csv, left.txt+right.txt, plain, gzip or zstd.
 local se = require 'sembed'
 
 local cfg = se.config {
@@ -22,7 +22,7 @@ for _, path in ipairs(cfg['in']) do
   if path:match '%.json$' then
     for _, set in ipairs(se.data.mixture.read(path)) do sources[#sources + 1] = set.path end
   else
-    sources[#sources + 1] = se.run.path(path)
+    sources[#sources + 1] = se.data.tokens.source_path(path, se.run.path)
   end
 end
 

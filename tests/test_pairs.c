@@ -3,6 +3,7 @@
 #include "data/hash.h"
 #include "data/lines.h"
 #include "data/pairs.h"
+#include "data/source.h"
 #include "io/files.h"
 
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <cmocka.h>
 
@@ -280,6 +282,301 @@ static void test_malformed(void **state)
     assert_int_equal(load(1, &file, 2, twice, &p), SE_ERR_ARG);
 }
 
+/* The texts of all pairs: columns with '|' between, pairs with '/'. */
+static void pairs_are(const char *name, int32_t n_columns, const char *const *columns,
+                      const char *want)
+{
+    char got[1024];
+    size_t n = 0, bytes;
+    se_pairs *p;
+    const char *file = at(name);
+    ok(load(1, &file, n_columns, columns, &p));
+    for (int64_t i = 0; i < se_pairs_count(p); i++)
+        for (int32_t c = 0; c < se_pairs_columns(p); c++) {
+            const char *text = se_pairs_text(p, c, i, &bytes);
+            assert_true(n + bytes + 2 < sizeof got);
+            memcpy(got + n, text, bytes);
+            n += bytes;
+            got[n++] = c + 1 < se_pairs_columns(p) ? '|' : '/';
+        }
+    got[n] = 0;
+    assert_string_equal(got, want);
+    se_pairs_free(p);
+}
+
+static void put_text(const char *name, const char *text)
+{
+    put(name, text, strlen(text));
+}
+
+static void refuses(const char *name, const char *text, int32_t n_columns,
+                    const char *const *columns, const char *message)
+{
+    se_pairs *p;
+    const char *file = at(name);
+    put_text(name, text);
+    assert_int_equal(load(1, &file, n_columns, columns, &p), SE_ERR_FORMAT);
+    message_is(message);
+}
+
+static void columns_are(const char *name, const char *want)
+{
+    char got[256] = "";
+    se_pairs *p = loaded(name);
+    for (int32_t c = 0; c < se_pairs_columns(p); c++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s ", se_pairs_column_name(p, c));
+    assert_string_equal(got, want);
+    se_pairs_free(p);
+}
+
+static void test_forms_of_objects(void **state)
+{
+    (void)state;
+    static const char *const asked[] = {"positive", "query"}, *const two[] = {"a", "b"};
+    put_text("f.jsonl", "{\"texts\": [\"a\", \"b\", \"n\"]}\n[\"c\", \"d\", \"o\"]\n");
+    pairs_are("f.jsonl", 0, NULL, "a|b|n/c|d|o/");
+    columns_are("f.jsonl", "context response negative ");
+    put_text("f.jsonl", "\xEF\xBB\xBF{\"set\": [\"a\", \"b\"]}\r\n{\"set\": [\"c\", \"\"]}\r\n");
+    pairs_are("f.jsonl", 0, NULL, "a|b/c|/");
+    columns_are("f.jsonl", "context response ");
+    pairs_are("f.jsonl", 2, two, "a|b/c|/");
+    put_text("f.jsonl", "{\"query\": \"q\", \"pos\": [\"p\"], \"neg\": [\"n\"]}\n"
+                        "{\"neg\": \"o\", \"pos\": \"r\", \"query\": \"s\"}\n"
+                        "{\"query\": \"t\", \"positive\": \"u\", \"negative\": \"v\"}\n");
+    pairs_are("f.jsonl", 0, NULL, "q|p|n/s|r|o/t|u|v/");
+    columns_are("f.jsonl", "query positive negative ");
+    pairs_are("f.jsonl", 2, asked, "p|q/r|s/u|t/");
+    static const char *const joined[] = {"c+c/0+c/1", "r"};
+    put_text("f.jsonl", "{\"c\": \"1\", \"r\": \"2\"}\n"
+                        "{\"c/1\": \"5\", \"c/0\": \"4\", \"c\": \"3\", \"r\": \"\"}\n");
+    pairs_are("f.jsonl", 2, joined, "1|2/3 4 5|/");
+    refuses("f.jsonl", "{\"c/0\": \"1\", \"r\": \"2\"}\n", 2, joined, "f.jsonl:1: no \"c\"");
+    refuses("f.jsonl", "{\"c\": \"1\", \"c/1\": 2, \"r\": \"2\"}\n", 2, joined,
+            "f.jsonl:1: \"c/1\" is a number, expected a string");
+    put_text("f.jsonl", "{\"query\": \"q\", \"pos\": \"p\", \"neg\": []}\n"
+                        "{\"query\": \"r\", \"pos\": \"s\"}\n");
+    pairs_are("f.jsonl", 0, NULL, "q|p/r|s/");
+    put_text("f.jsonl", "{\"query\": \"q\", \"pos\": \"p\", \"neg\": [\"1\", \"2\"]}\n");
+    pairs_are("f.jsonl", 0, NULL, "q|p|1|2/");
+    columns_are("f.jsonl", "query positive negative negative_2 ");
+}
+
+static void test_malformed_forms(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first, *second, *message;
+    } bad[] = {
+        {"{\"texts\": [\"a\", \"b\"]}", "{\"texts\": [\"a\", \"b\", \"c\"]}",
+         "m.jsonl:2: \"texts\" is an array of 3, expected 2 texts (\"context\", \"response\")"},
+        {"{\"texts\": [\"a\"]}", "", "m.jsonl:1: \"texts\" is an array of 1, expected 2 texts"},
+        {"{\"texts\": \"a\"}", "", "m.jsonl:1: \"texts\" is a string, expected an array of texts"},
+        {"{\"texts\": [\"a\", 1]}", "", "m.jsonl:1: \"response\" is a number, expected a string"},
+        {"{\"set\": [\"a\", \"b\", \"c\"]}", "",
+         "m.jsonl:1: \"set\" is an array of 3, expected 2 texts (\"context\", \"response\")"},
+        {"{\"set\": {\"a\": 1}}", "", "m.jsonl:1: \"set\" is an object, expected an array"},
+        {"{\"query\": \"q\", \"pos\": [\"a\", \"b\"]}", "",
+         "m.jsonl:1: \"pos\" has 2 texts, expected 1: as many on each line"},
+        {"{\"query\": \"q\", \"pos\": []}", "", "m.jsonl:1: \"pos\" has 0 texts, expected 1"},
+        {"{\"query\": \"q\", \"pos\": [7]}", "",
+         "m.jsonl:1: \"positive\" is a number, expected a string"},
+        {"{\"query\": \"q\", \"pos\": \"p\", \"neg\": [\"n\"]}",
+         "{\"query\": \"q\", \"pos\": \"p\", \"neg\": [\"n\", \"o\"]}",
+         "m.jsonl:2: \"neg\" has 2 texts, expected 1"},
+        {"{\"query\": \"q\", \"pos\": \"p\", \"neg\": [\"n\"]}",
+         "{\"query\": \"q\", \"pos\": \"p\"}",
+         "m.jsonl:2: no \"negative\": the keys are \"query\""},
+        {"{\"query\": \"q\", \"pos\": \"p\"}", "{\"query\": \"q\", \"pos\": \"p\", \"neg\": \"n\"}",
+         "m.jsonl:2: \"neg\" has 1 text, the first record has none"},
+        {"{\"query\": \"q\", \"pos\": \"p\"}", "{\"context\": \"q\", \"response\": \"p\"}",
+         "m.jsonl:2: no \"query\": the keys are \"context\", \"response\""},
+        {"{\"query\": \"q\"}", "", "m.jsonl:1: no \"context\": the keys are \"query\""},
+    };
+    char text[512];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "%s\n%s\n", bad[i].first, bad[i].second);
+        refuses("m.jsonl", text, 0, NULL, bad[i].message);
+    }
+}
+
+static void test_tables(void **state)
+{
+    (void)state;
+    static const char *const asked[] = {"b", "a"};
+    put_text("t.tsv", "a\tb\r\n\r\n\"c\"\t\r\n\t\n");
+    pairs_are("t.tsv", 0, NULL, "a|b/\"c\"|/|/");
+    pairs_are("t.tsv", 2, asked, "|\"c\"/|/");
+    put_text("t.tsv", "\xEF\xBB\xBFid\tresponse\tcontext\n1\tr\tc\n2\ts\td");
+    pairs_are("t.tsv", 0, NULL, "c|r/d|s/");
+    columns_are("t.tsv", "context response ");
+    put_text("t.tab", "a\tb\t7\n");
+    pairs_are("t.tab", 0, NULL, "a|b/");
+    put_text("t.csv", "\xEF\xBB\xBF\"a\r\nx\",\"b,\"\"\"\r\n \nc,d\"\n,\"\"\r\n");
+    pairs_are("t.csv", 0, NULL, "a\r\nx|b,\"/c|d\"/|/");
+    put_text("t.CSV", "x,\"b\",a\n1,\"2\n\n3\",4\n");
+    pairs_are("t.CSV", 2, asked, "2\n\n3|4/");
+    put_gz("t.csv.gz", "a,b\n\"c\n\",d\n", 11);
+    pairs_are("t.csv.gz", 0, NULL, "a|b/c\n|d/");
+    char packed[256];
+    put("t.tsv.zst", packed, ZSTD_compress(packed, sizeof packed, "a\tb\n\"\td\n", 8, 1));
+    pairs_are("t.tsv.zst", 0, NULL, "a|b/\"|d/");
+    /* one after another, a header in the second: the columns are those of JSON's first line */
+    put_text("q.jsonl", "{\"query\": \"q\", \"pos\": \"p\"}");
+    const char *const files[] = {at("q.jsonl"), at("t.tab")};
+    se_pairs *p;
+    ok(load(2, files, 0, NULL, &p));
+    text_is(p, 1, 1, "b");
+    se_pairs_free(p);
+}
+
+static void test_malformed_tables(void **state)
+{
+    (void)state;
+    static const char *const asked[] = {"a", "d"};
+    refuses("m.tsv", "", 0, NULL, "m.tsv: no pairs: the file is empty, expected texts");
+    refuses("m.tsv", "\n \n", 0, NULL, "m.tsv: no pairs: blank lines only");
+    refuses("m.csv", "context,response\n\n", 0, NULL, "m.csv: no pairs: a header line only");
+    refuses("m.tsv", "\na\n", 0, NULL, "m.tsv:2: one column, expected two with a tab between");
+    refuses("m.csv", "a\tb\n", 0, NULL, "m.csv:1: one column, expected two with a comma");
+    refuses("m.tsv", "a\tb\n\na\tb\tc\n", 0, NULL,
+            "m.tsv:3: 3 columns, expected 2 as in the file's first line");
+    refuses("m.csv", "a,b\n\"x\ny\",b\na\n", 0, NULL, "m.csv:4: 1 column, expected 2");
+    refuses("m.csv", "a,b\n\"x\ny,b\na,c\n", 0, NULL, "m.csv:2: a quote is never closed");
+    refuses("m.tsv", "a\tb\nc\td\n", 2, asked,
+            "m.tsv:1: no column \"d\" in the header line: its columns are \"a\", \"b\"");
+    refuses("m.tsv", "a\td\ta\n", 2, asked,
+            "m.tsv:1: 2 columns \"a\" in the header line: \"a\", \"d\", \"a\"");
+    refuses("m.csv", "a,b\nc,\xC3\xA9\nc,\"d\xE9\"\n", 0, NULL,
+            "m.csv:3: \"response\" is not UTF-8: byte 0xE9 at offset 1 of the text");
+    put_text("3.jsonl", "[\"a\", \"b\", \"c\"]\n");
+    put_text("m.tsv", "a\tb\n");
+    const char *const files[] = {at("3.jsonl"), at("m.tsv")};
+    se_pairs *p;
+    assert_int_equal(load(2, files, 0, NULL, &p), SE_ERR_FORMAT);
+    message_is("m.tsv:1: two texts, expected 3 (\"context\", \"response\", \"negative\")");
+}
+
+static void put_sides(const char *left, const char *right)
+{
+    put_text("left.txt", left);
+    put_text("right.txt", right);
+}
+
+static se_status load_sides(se_pairs **out)
+{
+    char both[512];
+    const char *file = both;
+    snprintf(both, sizeof both, "%s+%s", at("left.txt"), at("right.txt"));
+    return load(1, &file, 0, NULL, out);
+}
+
+static void test_sides(void **state)
+{
+    (void)state;
+    se_pairs *p;
+    put_sides("\xEF\xBB\xBF[\"a\"\r\n\nc", "\xEF\xBB\xBF x\ny\tz\n\n");
+    ok(load_sides(&p));
+    assert_int_equal(se_pairs_count(p), 3);
+    assert_true(se_pairs_progress(p) == 1);
+    static const char *const want[] = {"[\"a\"", " x", "", "y\tz", "c", ""};
+    for (int i = 0; i < 6; i++)
+        text_is(p, i % 2, i / 2, want[i]);
+    se_pairs_free(p);
+    put_sides("a\nb\nc\n", "x\n");
+    assert_int_equal(load_sides(&p), SE_ERR_FORMAT);
+    message_is("left.txt has 3 lines and ");
+    message_is("right.txt 1: as many are wanted");
+    put_sides("a\n", "x\ny");
+    assert_int_equal(load_sides(&p), SE_ERR_FORMAT);
+    message_is("left.txt has 1 lines and ");
+    message_is("right.txt 2: as many are wanted");
+    put_sides("", "");
+    assert_int_equal(load_sides(&p), SE_ERR_FORMAT);
+    message_is("right.txt: no pairs: the file is empty");
+    put_sides("a\nb\n", "c\n\x80\n");
+    assert_int_equal(load_sides(&p), SE_ERR_FORMAT);
+    message_is("right.txt:2: \"response\" is not UTF-8: byte 0x80 at offset 0");
+    ok(se_file_remove(at("right.txt")));
+    assert_int_equal(load_sides(&p), SE_ERR_IO);
+    message_is("right.txt: cannot read: No such file");
+    put_text("a+b.jsonl", "[\"a\", \"b\"]"); /* a + in a name is no more than that */
+    pairs_are("a+b.jsonl", 0, NULL, "a|b/");
+    const char *gone = at("c+d.jsonl");
+    assert_int_equal(load(1, &gone, 0, NULL, &p), SE_ERR_IO);
+    message_is("c+d.jsonl: cannot read: No such file");
+}
+
+/* Stopped while it counts the lines of the longer side, it does not take them for equal. */
+static void test_interrupted_sides(void **state)
+{
+    (void)state;
+    char both[512];
+    const char *file = both, *text;
+    size_t bytes;
+    se_source *s;
+    put_sides("a\n", "x\ny\nz\n");
+    snprintf(both, sizeof both, "%s+%s", at("left.txt"), at("right.txt"));
+    ok(se_source_open(1, &file, 0, NULL, &s));
+    ok(se_source_next(s, &text, &bytes));
+    se_interrupt_set();
+    assert_int_equal(se_source_next(s, &text, &bytes), SE_ERR_INTERRUPTED);
+    se_interrupt_clear();
+    assert_int_equal(se_source_next(s, &text, &bytes), SE_ERR_FORMAT);
+    message_is("right.txt 3: as many are wanted");
+    se_source_free(s);
+}
+
+/* From the place behind every record: the rest is what it was, in files of all forms. */
+static void test_places(void **state)
+{
+    (void)state;
+    char both[512], name[3][256];
+    put_text("p.jsonl", "\n[\"1\", \"2\"]\n \n[\"3\", \"4\"]\n");
+    put_text("p.csv", "response,context\n\"5\n\n5\",6\n\n7,\"8\n\"\n");
+    put_gz("p.tsv.gz", "9\t10\n\n11\t12\n", 12);
+    put_text("p.txt", "\n13\n14\n");
+    put_gz("p.txt.gz", "15\n\n16\n", 7);
+    snprintf(both, sizeof both, "%s+%s", at("p.txt"), at("p.txt.gz"));
+    for (int i = 0; i < 3; i++)
+        snprintf(name[i], sizeof name[i], "%s", at(i ? i > 1 ? "p.tsv.gz" : "p.csv" : "p.jsonl"));
+    const char *const files[] = {name[0], name[1], name[2], both};
+    enum { RECORDS = 9 };
+    se_source *s, *again;
+    se_source_place place[RECORDS];
+    char text[RECORDS][64];
+    int64_t line[RECORDS];
+    const char *record;
+    size_t bytes;
+    ok(se_source_open(4, files, 0, NULL, &s));
+    for (int i = 0; i < RECORDS; i++) {
+        ok(se_source_next(s, &record, &bytes));
+        assert_non_null(record);
+        snprintf(text[i], sizeof text[i], "%.*s", (int)bytes, record);
+        line[i] = se_source_line(s);
+        se_source_tell(s, &place[i]);
+    }
+    ok(se_source_next(s, &record, &bytes));
+    assert_null(record);
+    se_source_free(s);
+    for (int stop = 0; stop < RECORDS; stop++) {
+        ok(se_source_open(4, files, 0, NULL, &again));
+        ok(se_source_go(again, &place[stop]));
+        for (int i = stop + 1; i < RECORDS; i++) {
+            se_record r;
+            ok(se_source_next(again, &record, &bytes));
+            assert_non_null(record);
+            assert_int_equal(bytes, strlen(text[i]));
+            assert_memory_equal(record, text[i], bytes);
+            assert_int_equal(se_source_line(again), line[i]);
+            ok(se_source_parse(again, record, bytes, se_source_file(again), line[i], &r));
+            se_record_free(&r);
+        }
+        ok(se_source_next(again, &record, &bytes));
+        assert_null(record);
+        se_source_free(again);
+    }
+}
+
 static void test_interrupt(void **state)
 {
     (void)state;
@@ -334,10 +631,21 @@ static int finish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),     cmocka_unit_test(test_long_line),
-        cmocka_unit_test(test_broken_gz), cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_formats),   cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_interrupt), cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_broken_gz),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_forms_of_objects),
+        cmocka_unit_test(test_malformed_forms),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_malformed_tables),
+        cmocka_unit_test(test_sides),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_interrupted_sides),
+        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_memory_limit),
     };
     return cmocka_run_group_tests(tests, start, finish);
 }

@@ -619,6 +619,80 @@ static void test_job(void **state)
     se_io_free(whole);
 }
 
+/* Files of all forms hold the tokens that JSON lines give, wherever the job was stopped, and lead
+ * back to their texts. */
+static void check_form(const char *const *columns, const char *file, uint64_t *hash, bool *first)
+{
+    se_token_job *job;
+    bool done = false, waiting;
+    char path[512];
+    while (!done) {
+        ok(se_token_job_open(home, 1, &file, columns ? 2 : 0, columns, tokenizer, 16, &job));
+        ok(se_token_job_step(job, &done, &waiting));
+        if (!done)
+            ok(se_token_job_step(job, &done, &waiting));
+        snprintf(path, sizeof path, "%s", se_token_job_path(job));
+        se_token_job_free(job);
+    }
+    se_token_file *f;
+    ok(se_token_file_open(path, &f));
+    assert_int_equal(se_token_file_count(f), MANY);
+    for (int64_t i = 0; i < MANY; i++)
+        for (int32_t c = 0; c < 2; c++) {
+            if (*first)
+                hash[2 * i + c] = se_token_file_hash(f, c, i);
+            assert_true(hash[2 * i + c] == se_token_file_hash(f, c, i));
+        }
+    *first = false;
+    const int64_t which[] = {0, 5000, 12000, MANY - 1};
+    se_pairs *texts;
+    size_t n;
+    ok(se_token_file_texts(f, 4, which, &texts));
+    for (int i = 0; i < 4; i++)
+        for (int32_t c = 0; c < 2; c++) {
+            const char *text = se_pairs_text(texts, c, i, &n);
+            assert_true(se_hash_text(text, n, 0) == hash[2 * which[i] + c]);
+        }
+    se_pairs_free(texts);
+    se_token_file_free(f);
+}
+
+static void test_forms(void **state)
+{
+    (void)state;
+    enum { FILES = 6 };
+    static const struct {
+        const char *name, *open, *between, *close;
+        int first, last; /* 0: context, 1: response */
+    } form[FILES] = {{"form.jsonl", "[\"", "\", \"", "\"]", 0, 1},
+                     {"set.jsonl", "{\"set\": [\"", "\", \"", "\"]}", 0, 1},
+                     {"form.tsv", "", "\t", "", 0, 1},
+                     {"form.csv", "\"", "\",", "", 1, 0},
+                     {"left.txt", "", "", "", 0, 0},
+                     {"right.txt", "", "", "", 1, 1}};
+    static const char *const columns[] = {"to", "from"};
+    char *data = malloc(MANY * 64), text[2][32], sides[512];
+    uint64_t *hash = malloc(MANY * 2 * sizeof *hash);
+    bool first = true;
+    for (int k = 0; k < FILES; k++) {
+        size_t n = k == 3 ? (size_t)sprintf(data, "from,to\n") : 0;
+        for (int i = 0; i < MANY; i++) {
+            snprintf(text[0], sizeof text[0], "context %d", i);
+            snprintf(text[1], sizeof text[1], "response, %d", i);
+            bool one = form[k].first == form[k].last;
+            n += (size_t)sprintf(data + n, "%s%s%s%s%s\n", form[k].open, text[form[k].first],
+                                 form[k].between, one ? "" : text[form[k].last], form[k].close);
+        }
+        put(form[k].name, data, n);
+    }
+    for (int k = 0; k < 4; k++)
+        check_form(k == 3 ? columns : NULL, at(form[k].name), hash, &first);
+    snprintf(sides, sizeof sides, "%s+%s", at("left.txt"), at("right.txt"));
+    check_form(NULL, sides, hash, &first);
+    free(data);
+    free(hash);
+}
+
 /* A half-made file with a damaged block is gone on with before the damage; one of other facts is
  * made anew; while another has it, one waits. */
 static void test_half_made(void **state)
@@ -822,6 +896,7 @@ int main(void)
         cmocka_unit_test(test_mixture),
         cmocka_unit_test(test_same),
         cmocka_unit_test(test_job),
+        cmocka_unit_test(test_forms),
         cmocka_unit_test(test_half_made),
         cmocka_unit_test(test_broken_disk),
         cmocka_unit_test(test_damaged),

@@ -1,4 +1,5 @@
 #include "data/record.h"
+#include "tokenizer.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -34,41 +35,49 @@ void se_columns_free(se_columns *c)
     memset(c, 0, sizeof *c);
 }
 
-/* Names the columns after the first line where the caller named none. */
-static se_status choose(se_columns *c, const se_json *root)
+se_status se_record_choose(se_columns *c, int64_t n)
 {
+    static const char *const FIRST[] = {"context", "response", "negative"};
     char name[32];
-    int64_t n = se_json_type(root) == SE_JSON_ARRAY ? se_json_size(root) : 2;
-    if (n < 2)
-        return SE_OK; /* the line is refused below, with two columns in mind */
-    for (int64_t i = 0; i < n; i++) {
+    se_status s = SE_OK;
+    bool unnamed = c->n == 0;
+    for (int64_t i = 0; s == SE_OK && unnamed && i < n; i++) {
         snprintf(name, sizeof name, "negative_%" PRId64, i - 1);
-        se_status s = se_columns_add(c, i == 0   ? "context"
-                                        : i == 1 ? "response"
-                                        : i == 2 ? "negative"
-                                                 : name);
-        if (s != SE_OK)
-            return s;
+        s = se_columns_add(c, i < 3 ? FIRST[i] : name);
     }
-    return SE_OK;
+    return s;
 }
 
-/* The quoted names of the columns or of an object's keys, as far as there is room. */
-static void list_names(const se_columns *c, const se_json *object, char *text, size_t room)
+/* Adds a quoted name to a list; false where there is no room for more. */
+static bool add_name(char *text, size_t room, size_t *at, const char *name)
+{
+    int n = snprintf(text + *at, room - *at, "%s\"%.60s\"", *at ? ", " : "", name);
+    if (n < 0 || *at + (size_t)n + 8 > room) {
+        snprintf(text + *at, room - *at, "%s", room - *at > 5 ? ", ..." : "");
+        return false;
+    }
+    *at += (size_t)n;
+    return true;
+}
+
+void se_record_names(const se_columns *c, char *text, size_t room)
 {
     size_t at = 0;
     text[0] = 0;
-    void *it = se_json_first(object);
-    for (int32_t i = 0; c ? i < c->n : it != NULL; i++) {
-        const char *name = c ? c->name[i] : se_json_key(it);
-        int n = snprintf(text + at, room - at, "%s\"%.60s\"", i ? ", " : "", name);
-        if (n < 0 || at + (size_t)n + 8 > room) {
-            snprintf(text + at, room - at, "%s", room - at > 5 ? ", ..." : "");
+    for (int32_t i = 0; i < c->n; i++)
+        if (!add_name(text, room, &at, c->name[i]))
             return;
-        }
-        at += (size_t)n;
-        it = c ? NULL : se_json_next(object, it);
-    }
+}
+
+se_status se_record_check(const char *text, size_t bytes, const char *file, int64_t number,
+                          const char *column)
+{
+    size_t good = se_utf8_valid(text, bytes);
+    if (good == bytes)
+        return SE_OK;
+    return se_fail(SE_ERR_FORMAT,
+                   "%s:%" PRId64 ": \"%s\" is not UTF-8: byte 0x%02X at offset %zu of the text",
+                   file, number, column, (unsigned char)text[good], good);
 }
 
 se_status se_record_json(const char *line, size_t bytes, const char *file, int64_t number,
@@ -92,28 +101,173 @@ se_status se_record_json(const char *line, size_t bytes, const char *file, int64
     }
 }
 
-static se_status take(se_record *r, int32_t column, const char *name, const se_json *v,
-                      const char *file, int64_t number)
+static se_status not_a_string(const se_json *v, const char *name, const char *file, int64_t number)
 {
-    r->text[column] = se_json_string(v, &r->bytes[column]);
-    if (r->text[column])
-        return SE_OK;
     return se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": \"%s\" is %s, expected a string", file, number,
                    name, se_record_kind(v));
 }
 
+static se_status take(se_record *r, int32_t column, const char *name, const se_json *v,
+                      const char *file, int64_t number)
+{
+    r->text[column] = se_json_string(v, &r->bytes[column]);
+    return r->text[column] ? SE_OK : not_a_string(v, name, file, number);
+}
+
 se_status se_record_missing(const se_json *root, const char *name, const char *file, int64_t number)
 {
-    char keys[512];
-    list_names(NULL, root, keys, sizeof keys);
+    char keys[512] = "";
+    size_t at = 0;
+    for (void *it = se_json_first(root); it; it = se_json_next(root, it))
+        if (!add_name(keys, sizeof keys, &at, se_json_key(it)))
+            break;
     return se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": no \"%s\": the keys are %s", file, number, name,
                    keys[0] ? keys : "none");
+}
+
+/* --- forms --- */
+
+/* Texts column by column: the array itself, or an object's; NULL where texts are under names. */
+static const se_json *list_of(const se_json *root, const se_columns *c, const char **form)
+{
+    *form = NULL;
+    if (se_json_type(root) == SE_JSON_ARRAY)
+        return root;
+    if (se_json_get(root, c->n ? c->name[0] : "context"))
+        return NULL;
+    *form = se_json_get(root, "texts") ? "texts" : "set";
+    return se_json_get(root, *form);
+}
+
+static bool is_negative(const char *name)
+{
+    return strcmp(name, "negative") == 0 || strncmp(name, "negative_", 9) == 0;
+}
+
+static int64_t count_negatives(const se_columns *c)
+{
+    int64_t n = 0;
+    for (int32_t i = 0; i < c->n; i++)
+        n += is_negative(c->name[i]);
+    return n;
+}
+
+static int64_t size_of(const se_json *text_or_list)
+{
+    int32_t kind = se_json_type(text_or_list);
+    return kind == SE_JSON_ARRAY ? se_json_size(text_or_list) : text_or_list != NULL;
+}
+
+/* Names the columns after the first record where the caller named none. */
+static se_status choose(se_columns *c, const se_json *root)
+{
+    char name[32];
+    const char *form;
+    const se_json *list = list_of(root, c, &form);
+    if (c->n)
+        return SE_OK;
+    if (list && se_json_size(list) < 2)
+        return SE_OK; /* refused below, with two columns in mind */
+    if (list)
+        return se_record_choose(c, form && strcmp(form, "set") == 0 ? 2 : se_json_size(list));
+    if (se_json_get(root, "context") || !se_json_get(root, "query") || !se_json_get(root, "pos"))
+        return se_record_choose(c, 2);
+    se_status s = se_columns_add(c, "query");
+    if (s == SE_OK)
+        s = se_columns_add(c, "positive");
+    for (int64_t i = 1; s == SE_OK && i <= size_of(se_json_get(root, "neg")); i++) {
+        snprintf(name, sizeof name, i == 1 ? "negative" : "negative_%" PRId64, i);
+        s = se_columns_add(c, name);
+    }
+    return s;
+}
+
+/* A list must have a text for each column. */
+static se_status check_list(const se_json *list, const char *form, const se_columns *c,
+                            const char *file, int64_t number)
+{
+    char names[512] = "\"context\", \"response\"", what[64] = "an array of";
+    int64_t n = se_json_size(list), wanted = c->n ? c->n : 2;
+    if (form && se_json_type(list) != SE_JSON_ARRAY)
+        return se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": \"%s\" is %s, expected an array of texts",
+                       file, number, form, se_record_kind(list));
+    if (n == wanted)
+        return SE_OK;
+    if (form)
+        snprintf(what, sizeof what, "\"%s\" is an array of", form);
+    if (c->n)
+        se_record_names(c, names, sizeof names);
+    return se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": %s %" PRId64 ", expected %" PRId64 " texts (%s)",
+                   file, number, what, n, wanted, names);
+}
+
+/* What stands under a column's name; *v is NULL where there is nothing. */
+static se_status look_up(const se_json *root, const se_columns *c, const char *name,
+                         const char *file, int64_t number, const se_json **v)
+{
+    bool negative = is_negative(name);
+    const char *key = negative ? "neg" : strcmp(name, "positive") == 0 ? "pos" : NULL;
+    *v = se_json_get(root, name);
+    if (*v || !key)
+        return SE_OK;
+    *v = se_json_get(root, key);
+    int64_t n = size_of(*v), wanted = negative ? count_negatives(c) : 1;
+    if (*v && n != wanted)
+        return se_fail(SE_ERR_FORMAT,
+                       "%s:%" PRId64 ": \"%s\" has %" PRId64 " text%s, expected %" PRId64
+                       ": as many on each line as there are columns for them",
+                       file, number, key, n, n == 1 ? "" : "s", wanted);
+    if (se_json_type(*v) == SE_JSON_ARRAY)
+        *v = se_json_at(*v, negative && name[8] ? strtol(name + 9, NULL, 10) - 1 : 0);
+    return SE_OK;
+}
+
+/* Gives the object a key "a+b+c" that it lacks: the texts under a, b and c. */
+static se_status join(se_json *root, const char *name, const char *file, int64_t number)
+{
+    se_blob text = {0};
+    char *keys = se_strdup(name);
+    se_status s = keys ? SE_OK : SE_ERR_MEMORY;
+    for (char *key = keys, *rest; s == SE_OK && key; key = rest) {
+        size_t bytes;
+        rest = strchr(key, '+');
+        if (rest)
+            *rest++ = 0;
+        const se_json *v = se_json_get(root, key);
+        const char *part = v ? se_json_string(v, &bytes) : NULL;
+        if (v && !part)
+            s = not_a_string(v, key, file, number);
+        else if (!v && key == keys)
+            s = se_record_missing(root, key, file, number);
+        if (s == SE_OK && part && key != keys)
+            s = se_blob_add(&text, " ", 1);
+        if (s == SE_OK && part)
+            s = se_blob_add(&text, part, bytes);
+    }
+    if (s == SE_OK)
+        s = se_json_set(root, name, se_json_of_string(text.data ? text.data : "", text.bytes));
+    se_blob_free(&text);
+    free(keys);
+    return s;
+}
+
+/* Negatives are not dropped unseen: the first record had none, this one has. */
+static se_status check_rest(const se_json *root, const se_columns *c, const char *file,
+                            int64_t number)
+{
+    int64_t n = size_of(se_json_get(root, "neg"));
+    if (c->asked || n == 0 || strcmp(c->name[0], "query") != 0 || count_negatives(c) > 0)
+        return SE_OK;
+    return se_fail(SE_ERR_FORMAT,
+                   "%s:%" PRId64 ": \"neg\" has %" PRId64 " text%s, the first record has none; "
+                   "columns = {'query', 'positive'} leaves them out",
+                   file, number, n, n == 1 ? "" : "s");
 }
 
 se_status se_record_parse(const char *line, size_t bytes, const char *file, int64_t number,
                           se_columns *columns, se_record *out)
 {
-    char names[512];
+    const char *form;
     memset(out, 0, sizeof *out);
     se_status s = se_record_json(line, bytes, file, number, &out->root);
     if (s != SE_OK)
@@ -122,20 +276,22 @@ se_status se_record_parse(const char *line, size_t bytes, const char *file, int6
     if (kind != SE_JSON_OBJECT && kind != SE_JSON_ARRAY)
         s = se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": %s, expected an object or an array of texts",
                     file, number, se_record_kind(out->root));
-    if (s == SE_OK && columns->n == 0)
+    const se_json *list = s == SE_OK ? list_of(out->root, columns, &form) : NULL;
+    if (s == SE_OK)
         s = choose(columns, out->root);
-    if (s == SE_OK && kind == SE_JSON_ARRAY &&
-        (columns->n == 0 || se_json_size(out->root) != columns->n)) {
-        list_names(columns, NULL, names, sizeof names);
-        s = se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": an array of %lld, expected %d texts (%s)", file,
-                    number, (long long)se_json_size(out->root), columns->n ? columns->n : 2,
-                    columns->n ? names : "\"context\", \"response\"");
-    }
+    if (s == SE_OK)
+        s = list ? check_list(list, form, columns, file, number)
+                 : check_rest(out->root, columns, file, number);
     for (int32_t i = 0; s == SE_OK && i < columns->n; i++) {
-        const se_json *v = kind == SE_JSON_ARRAY ? se_json_at(out->root, i)
-                                                 : se_json_get(out->root, columns->name[i]);
-        s = v ? take(out, i, columns->name[i], v, file, number)
-              : se_record_missing(out->root, columns->name[i], file, number);
+        const char *name = columns->name[i];
+        const se_json *v = list ? se_json_at(list, i) : NULL;
+        if (!list && strchr(name, '+') && !se_json_get(out->root, name))
+            s = join(out->root, name, file, number);
+        if (!list && s == SE_OK)
+            s = look_up(out->root, columns, name, file, number, &v);
+        if (s == SE_OK)
+            s = v ? take(out, i, name, v, file, number)
+                  : se_record_missing(out->root, name, file, number);
     }
     if (s != SE_OK)
         se_record_free(out);
@@ -145,5 +301,6 @@ se_status se_record_parse(const char *line, size_t bytes, const char *file, int6
 void se_record_free(se_record *r)
 {
     se_json_free(r->root);
+    se_columns_of_line_free(&r->cells);
     memset(r, 0, sizeof *r);
 }

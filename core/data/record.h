@@ -1,28 +1,39 @@
-/* One line of JSON -> the texts of its columns. */
+/* A record of pairs -> the texts of its columns: one line of JSON here, a line of a table in
+ * table.h.
+ */
 #ifndef SE_DATA_RECORD_H
 #define SE_DATA_RECORD_H
 
 #include "base.h"
+#include "data/columns.h"
 #include "io/json.h"
 
 enum { SE_MAX_COLUMNS = 16 };
 
-/* Which texts are wanted. n = 0: the first line decides; an object then has "context" and
- * "response", an array as many columns as it has texts: context, response, negative, negative_2. */
+/* Which texts are wanted. n = 0: the first record decides. An array has as many columns as texts:
+ * context, response, negative, negative_2, ...; so has {"texts": [...]}; {"set": [a, b]} has the
+ * first two; {"query", "pos", "neg"} has query, positive and, one for each text of "neg", negative,
+ * negative_2, ...; any other object "context" and "response". */
 typedef struct se_columns {
     int32_t n;
+    bool asked; /* named by the caller, not by the first record */
     char *name[SE_MAX_COLUMNS];
 } se_columns;
 
-/* The texts of one line, in the order of the columns; they live until se_record_free. */
+/* The texts of one record, in the order of the columns; they live until se_record_free, and as long
+ * as the text that they were parsed from. */
 typedef struct se_record {
     se_json *root;
+    se_columns_of_line cells;
     const char *text[SE_MAX_COLUMNS];
     size_t bytes[SE_MAX_COLUMNS];
 } se_record;
 
-/* Parses a line: an object (a text under each column's name, other keys are ignored) or an array of
- * texts (column by column). Fails with SE_ERR_FORMAT and "FILE:LINE: what". */
+/* Parses a line: an object (a text under each column's name, other keys are ignored; "positive" may
+ * be under "pos", "negative", "negative_2", ... in the list "neg"; a column "a+b+c" that is no key
+ * has the texts under a, b and c with a space between, those that there are, of which a must be) or
+ * texts column by column: an array, or an object without the first column's name that has one as
+ * "texts" or "set". Fails with SE_ERR_FORMAT and "FILE:LINE: what". */
 se_status se_record_parse(const char *line, size_t bytes, const char *file, int64_t number,
                           se_columns *columns, se_record *out);
 void se_record_free(se_record *r);
@@ -37,6 +48,16 @@ se_status se_record_missing(const se_json *root, const char *name, const char *f
 
 /* What a value is, in words: "a number". */
 const char *se_record_kind(const se_json *v);
+
+/* Names the columns context, response, negative, negative_2, ... if they have no names yet. */
+se_status se_record_choose(se_columns *c, int64_t n);
+
+/* The columns' quoted names with commas between, as far as there is room. */
+void se_record_names(const se_columns *c, char *text, size_t room);
+
+/* Fails where a text is not UTF-8; `column` is its name. */
+se_status se_record_check(const char *text, size_t bytes, const char *file, int64_t number,
+                          const char *column);
 
 se_status se_columns_add(se_columns *c, const char *name);
 void se_columns_free(se_columns *c);

@@ -35,31 +35,66 @@ static se_status fingerprint(const se_tokenizer *t, char out[17])
     return s;
 }
 
-static se_status add_source(se_json *list, const char *file)
+/* A file's size and time, under keys with `more` behind them; its absolute path, freed by
+ * se_io_free. */
+static se_status put_file(se_json *x, const char *file, const char *more, char **path)
 {
-    char *path = NULL;
-    se_file_info info = {0};
-    se_json *x = se_json_new_object();
-    bool standard = strcmp(file, "-") == 0;
-    se_status s = x ? SE_OK : SE_ERR_MEMORY;
-    if (s == SE_OK && !standard)
-        s = se_file_absolute(file, &path);
-    if (s == SE_OK) {
-        const char *name = standard ? file : path;
-        if (!standard)
-            se_file_look(path, &info);
-        s = se_json_set(x, "path", se_json_of_string(name, strlen(name)));
+    char size[16], time[16];
+    se_file_info info;
+    se_status s = se_file_absolute(file, path);
+    if (s != SE_OK)
+        return s;
+    se_file_look(*path, &info);
+    snprintf(size, sizeof size, "size%s", more);
+    snprintf(time, sizeof time, "time%s", more);
+    s = se_json_set(x, size, se_json_of_integer(info.size));
+    return s == SE_OK ? se_json_set(x, time, se_json_of_number(info.mtime)) : s;
+}
+
+static se_status put_files(se_json *x, const char *left, const char *right)
+{
+    char *path[2] = {0}, *start = NULL, *both = NULL;
+    se_status s = put_file(x, left, "", &path[0]);
+    if (s == SE_OK && right)
+        s = put_file(x, right, "_right", &path[1]);
+    if (s == SE_OK && right) {
+        start = se_path_with(path[0], "+");
+        both = start ? se_path_with(start, path[1]) : NULL;
+        s = both ? SE_OK : SE_ERR_MEMORY;
     }
+    const char *whole = both ? both : path[0];
     if (s == SE_OK)
-        s = se_json_set(x, "size", se_json_of_integer(info.size));
+        s = se_json_set(x, "path", se_json_of_string(whole, strlen(whole)));
+    free(start);
+    free(both);
+    se_io_free(path[0]);
+    se_io_free(path[1]);
+    return s;
+}
+
+se_status se_token_source(const char *file, se_json **out)
+{
+    char *left = NULL, *right = NULL;
+    se_json *x = se_json_new_object();
+    se_status s = x ? se_source_split(file, &left, &right) : SE_ERR_MEMORY;
     if (s == SE_OK)
-        s = se_json_set(x, "time", se_json_of_number(info.mtime));
-    se_io_free(path);
+        s = strcmp(file, "-") == 0 ? se_json_set(x, "path", se_json_of_string(file, 1))
+                                   : put_files(x, left, right);
+    free(left);
+    free(right);
     if (s != SE_OK) {
         se_json_free(x);
-        return s;
+        x = NULL;
     }
-    return se_json_append(list, x);
+    *out = x;
+    return s;
+}
+
+static se_status add_source(se_json *list, const char *file)
+{
+    se_json *x;
+    se_status s = se_token_source(file, &x);
+    return s == SE_OK ? se_json_append(list, x) : s;
 }
 
 static se_status list_of(int32_t n, const char *const *names, bool sources, se_json **out)
@@ -118,6 +153,19 @@ se_status se_token_facts(const se_token_inputs *in, char **out)
     return s;
 }
 
+/* By the names of a source's file or files, wherever they lie. */
+static se_status name_after(const char *file, uint64_t h, char out[128])
+{
+    char *left, *right;
+    se_status s = se_source_split(file, &left, &right);
+    if (s == SE_OK)
+        snprintf(out, 128, "%.*s%s%.40s-%016" PRIx64 ".tokens", right ? 40 : 80, se_path_name(left),
+                 right ? "+" : "", right ? se_path_name(right) : "", h);
+    free(left);
+    free(right);
+    return s;
+}
+
 /* The name of the first source, and what does not change when it is written anew; of standard
  * input, which cannot be told from another, this process. */
 se_status se_token_name(const se_token_inputs *in, const char *facts, char out[128])
@@ -125,16 +173,17 @@ se_status se_token_name(const se_token_inputs *in, const char *facts, char out[1
     uint64_t h = (uint64_t)in->max_tokens;
     bool standard = false;
     for (int32_t i = 0; i < in->n_files; i++) {
-        char *path = NULL;
+        se_json *x;
         if (strcmp(in->files[i], "-") == 0) {
             standard = true;
             continue;
         }
-        se_status s = se_file_absolute(in->files[i], &path);
+        se_status s = se_token_source(in->files[i], &x);
         if (s != SE_OK)
             return s;
+        const char *path = se_json_string(se_json_get(x, "path"), NULL);
         h = se_hash_text(path, strlen(path) + 1, h);
-        se_io_free(path);
+        se_json_free(x);
     }
     for (int32_t i = 0; i < in->n_columns; i++)
         h = se_hash_text(in->columns[i], strlen(in->columns[i]) + 1, h);
@@ -143,7 +192,7 @@ se_status se_token_name(const se_token_inputs *in, const char *facts, char out[1
     if (standard)
         snprintf(out, 128, "input-%ld-%016" PRIx64 ".tokens", (long)getpid(), h);
     else
-        snprintf(out, 128, "%.80s-%016" PRIx64 ".tokens", se_path_name(in->files[0]), h);
+        return name_after(in->files[0], h, out);
     return SE_OK;
 }
 

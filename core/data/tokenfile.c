@@ -351,24 +351,48 @@ se_status se_token_file_verify(const se_token_file *f)
 
 /* --- the texts behind the tokens --- */
 
+/* Whether a source is as it was when the file was made. */
+static se_status check_source(const se_json *was, const char *path)
+{
+    se_json *x;
+    char *now = NULL, *then = NULL;
+    se_status s = se_token_source(path, &x);
+    if (s == SE_OK)
+        s = se_token_line(x, &now);
+    if (s == SE_OK)
+        s = se_token_line(was, &then);
+    bool standard = strcmp(path, "-") == 0; /* cannot be read again */
+    if (s != SE_ERR_MEMORY && (s != SE_OK || standard || strcmp(now, then) != 0))
+        s = se_fail(SE_ERR_FORMAT, "%s: has changed since it was tokenised, or is gone", path);
+    free(now);
+    free(then);
+    se_json_free(x);
+    return s;
+}
+
 static se_status open_sources(const se_token_file *f, const char **names, se_source **out)
 {
     const se_json *sources = se_json_get(f->facts, "sources");
+    const se_json *asked = se_json_get(f->facts, "columns");
     int64_t n = se_json_size(sources);
     const char *columns[SE_MAX_COLUMNS];
     for (int64_t i = 0; i < n; i++) {
         const se_json *x = se_json_at(sources, i);
-        se_file_info info;
         names[i] = se_json_string(se_json_get(x, "path"), NULL);
-        se_file_look(names[i] ? names[i] : "", &info);
-        if (!info.is_file || info.size != se_json_integer(se_json_get(x, "size")) ||
-            info.mtime != se_json_number(se_json_get(x, "time")))
-            return se_fail(SE_ERR_FORMAT, "%s: has changed since it was tokenised, or is gone",
-                           names[i] ? names[i] : "a source of pairs");
+        if (!names[i])
+            return damaged(f, sizeof *f->head, "a source has no path");
+        se_status s = check_source(x, names[i]);
+        if (s != SE_OK)
+            return s;
     }
     for (int32_t i = 0; i < f->columns.n; i++)
         columns[i] = f->columns.name[i];
-    return se_source_open((int32_t)n, names, f->columns.n, columns, out);
+    /* Those that were not asked for are none of a table's header. */
+    bool named = se_json_size(asked) > 0;
+    se_status s = se_source_open((int32_t)n, names, named ? f->columns.n : 0, columns, out);
+    for (int32_t i = 0; s == SE_OK && !named && i < f->columns.n; i++)
+        s = se_columns_add(se_source_columns(*out), columns[i]);
+    return s;
 }
 
 /* Reads on from the source until pair `last` was seen, keeping those that are wanted: which[*at]

@@ -14,7 +14,7 @@
 #include "data/source.h"
 #include "data/tokenfile.h"
 
-enum { SE_TOKEN_VERSION = 1, SE_TOKEN_ALIGN = 64 };
+enum { SE_TOKEN_VERSION = 2, SE_TOKEN_ALIGN = 64 };
 #define SE_TOKEN_MAGIC 0x316b6f7464626d73u       /* "smbdtok1" */
 #define SE_TOKEN_BLOCK_MAGIC 0x6b636f6c626b6f74u /* "tokblock" */
 
@@ -33,7 +33,7 @@ typedef struct se_token_block {
     int64_t number, pairs, tokens, bytes; /* bytes: of the whole block */
     se_source_place after;                /* where the sources go on behind it */
     uint64_t check; /* XXH64 of what follows, with the check of the block before as seed */
-    uint64_t unused[6];
+    uint64_t unused[5];
     se_column_stats stats[SE_MAX_COLUMNS]; /* of all blocks so far */
 } se_token_block;
 
@@ -72,6 +72,8 @@ typedef struct se_token_inputs {
 
 /* The facts as one line of JSON, its line break included; freed by free(). */
 se_status se_token_facts(const se_token_inputs *in, char **out);
+/* A source as it stands in the facts: its path, and size and time of its file or files. */
+se_status se_token_source(const char *file, struct se_json **out);
 /* The name of the file: the same for the same sources whatever they hold. */
 se_status se_token_name(const se_token_inputs *in, const char *facts, char out[128]);
 /* JSON as such a line; the columns' names as JSON, freed by se_json_free. */

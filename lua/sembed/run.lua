@@ -31,8 +31,10 @@ end
 local function from_shell(path)
   for _, value in pairs(run.keys) do
     local list = ',' .. value .. ','
-    if list:find(',' .. path .. ',', 1, true) or list:find('=' .. path .. ',', 1, true) then
-      return true
+    for _, names in ipairs { list, (list:gsub('%+', ',')) } do
+      if names:find(',' .. path .. ',', 1, true) or names:find('=' .. path .. ',', 1, true) then
+        return true
+      end
     end
   end
   for _, word in ipairs(run.words) do
@@ -41,8 +43,8 @@ local function from_shell(path)
 end
 
 -- A path to read: relative to the current folder if it or a folder above it came from the shell (as
--- a key's value, or in a list with commas, NAME=PATH too), else to the recipe. hf:ORG/NAME is
--- fetched (hub.lua).
+-- a key's value, or in a list with commas, NAME=PATH and LEFT+RIGHT too), else to the recipe.
+-- hf:ORG/NAME is fetched (hub.lua).
 function run.path(path)
   if path:sub(1, 3) == 'hf:' then return (require('sembed.hub').folder(path)) end
   if path:sub(1, 1) == '/' or run.folder == '.' then return path end

@@ -13,6 +13,7 @@ local fail = require 'sembed.fail'
 local files = require 'sembed.files'
 local json = require 'sembed.json'
 local run = require 'sembed.run'
+local source_path = require 'sembed.data.source_path'
 
 local mixture = {}
 
@@ -28,11 +29,11 @@ function mixture.read(path)
   local list, folder, sets = json.load(path), files.folder_of(path), {}
   fail.unless(type(list) == 'table' and #list > 0,
     '%s: a list of { "name": file, "weight": number } is wanted', path)
+  local function beside(name) return name:sub(1, 1) == '/' and name or folder .. '/' .. name end
   for i, entry in ipairs(list) do
     local place = ('%s: entry %d'):format(path, i)
     fail.unless(type(entry) == 'table' and type(entry.name) == 'string', '%s has no "name"', place)
-    local name = entry.name
-    sets[i] = { path = name:sub(1, 1) == '/' and name or folder .. '/' .. name,
+    sets[i] = { path = source_path(entry.name, beside),
       weight = check_weight(place, entry.weight) }
   end
   return sets
@@ -44,7 +45,7 @@ local function sets_of(options)
   for i, set in ipairs(options) do
     fail.unless(type(set) == 'table' and type(set[1]) == 'string',
       'data.mixture: data set %d: { file, weight = number } is wanted', i)
-    sets[i] = { path = run.path(set[1]),
+    sets[i] = { path = source_path(set[1], run.path),
       weight = check_weight(('data.mixture: data set %d'):format(i), set.weight) }
   end
   fail.unless(#sets > 0, 'data.mixture: a data_config.json or a list of data sets is wanted')

@@ -12,6 +12,9 @@ local run = require 'sembed.run'
 local C = core.C
 local tokens = {}
 
+-- The path of a file of pairs, or of two: left.txt+right.txt.
+tokens.source_path = require 'sembed.data.source_path'
+
 local strings = core.typeof 'const char *[?]'
 local job_box, file_box = core.new 'se_token_job *[1]', core.new 'se_token_file *[1]'
 local done_box, waiting_box = core.new 'bool[1]', core.new 'bool[1]'
