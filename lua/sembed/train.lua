@@ -22,6 +22,7 @@ local log = require 'sembed.log'
 local progress = require 'sembed.progress'
 local run_facts = require 'sembed.run'
 local shard = require 'sembed.shard'
+local split_arguments = require 'sembed.train.arguments'
 local tensor = require 'sembed.tensor'
 
 local C = core.C
@@ -255,28 +256,6 @@ function train.dry(data, cfg, tokenizer, step)
 end
 
 -- --- gradients ---
-
--- The texts among the arguments of run, and a function that calls the loss with vectors in their
--- places; all else, such as labels or a teacher's vectors, goes to the loss as it is. Texts drawn
--- with duplicates = 'mask' send their numbers along, in a table behind all (se.loss.same).
-local function split_arguments(loss, ...)
-  local arguments, texts, places = { ... }, {}, {}
-  local n = select('#', ...)
-  for i = 1, n do
-    local value = arguments[i]
-    if type(value) == 'table' and value.starts then
-      texts[#texts + 1], places[#places + 1] = value, i
-    end
-  end
-  fail.unless(#texts > 0, 'train.cached: run(text, ...): no packed text came')
-  if type(arguments[n]) ~= 'table' or arguments[n].starts then
-    arguments[n + 1] = require('sembed.loss.options').same(unpack(texts))
-  end
-  return texts, function(vectors)
-    for k, i in ipairs(places) do arguments[i] = vectors[k] end
-    return loss(unpack(arguments))
-  end
-end
 
 -- A function run(text, ...) -> value, grads, seen, which encodes each text, takes loss(vector, ...)
 -- -> value, seen (a table, {} where it gives none), and the gradients with respect to
