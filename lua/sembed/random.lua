@@ -43,6 +43,18 @@ function random.seed(seed)
   started, drawn = whole('random.seed', 'the seed', seed), 0
 end
 
+-- Where the running key is, as a save holds it: { seed = the last random.seed's, drawn = count }.
+function random.state() return { seed = started, drawn = drawn } end
+
+-- Goes on with the running key from such a state.
+function random.restore(state)
+  if type(state) ~= 'table' then
+    fail.raise('random.restore: what random.state gave is wanted: %s came', fail.kind(state))
+  end
+  started = state.seed and whole('random.restore', 'the seed', state.seed)
+  drawn = whole('random.restore', 'drawn', state.drawn)
+end
+
 -- A key comes first or not at all; sizes are lists, probabilities f32: neither looks like one.
 local function is_key(value)
   return type(value) == 'number' or (core.is_tensor(value) and value:dtype() == 'i32')

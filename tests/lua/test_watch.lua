@@ -110,4 +110,16 @@ local list, seen = se.train.steps(data, cfg, { evaluate = function(s) return { s
 for _ in list do end
 check.equal(seen.first.s, 0, 'first')
 check.equal(seen.last.step, 1, 'last')
+
+-- What an evaluation draws is not missing in the training.
+local function draws(evaluate)
+  se.random.seed(3)
+  local drawn = {}
+  local loop = se.train.steps(data, { steps = 3, batch = 4, seed = 1, evaluate = 1 },
+    { evaluate = evaluate })
+  for step in loop do drawn[step] = se.random.uniform({ 1 }):totable()[1] end
+  return table.concat(drawn, ' ')
+end
+check.equal(draws(function() return { x = se.random.uniform({ 5 }):totable()[1] } end), draws(),
+  'random numbers')
 check.done()
