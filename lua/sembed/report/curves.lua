@@ -6,7 +6,8 @@ local plot = require('sembed.plot').plot
 local curves = {}
 
 local NAN = 0 / 0
-local PARTS, FEWEST = 50, 60 -- a mean is over a part of the run; shorter runs are shown as they are
+-- A mean is over a fiftieth of a short run, a two-hundredth of a long one; the shortest have none.
+local PARTS, LONG_PARTS, SHORT, FEWEST = 50, 200, 20, 60
 local WIDE = 50              -- a spread that wants a logarithmic axis
 
 local TITLES = {
@@ -35,7 +36,9 @@ end
 
 -- Over how many steps a run's curves are averaged; 1: they are not.
 function curves.width(run)
-  return #run.steps < FEWEST and 1 or math.floor(#run.steps / PARTS)
+  local n = #run.steps
+  if n < FEWEST then return 1 end
+  return math.min(math.floor(n / PARTS), math.max(SHORT, math.floor(n / LONG_PARTS)))
 end
 
 local function spread_of(lists)

@@ -32,9 +32,9 @@ border:1px solid var(--line);border-radius:10px}
 margin-bottom:16px}
 figure{margin:0;padding:6px;overflow:hidden}
 figure svg{display:block;width:100%;height:auto}
-.soft .se-s1{opacity:.3;stroke-width:1}
+.soft .se-s1{stroke:#b9d3ee;stroke-width:1}
 .soft .se-s2{stroke:#1668b8;stroke-width:2.4}
-@media (prefers-color-scheme:dark){.soft .se-s2{stroke:#5aa9f0}}
+@media (prefers-color-scheme:dark){.soft .se-s1{stroke:#28496b}.soft .se-s2{stroke:#5aa9f0}}
 section.facts,section.numbers,section.command,details{padding:16px 18px;margin-bottom:16px}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:16px;
 align-items:start}
