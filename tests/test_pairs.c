@@ -357,8 +357,12 @@ static void test_forms_of_objects(void **state)
                         "{\"query\": \"r\", \"pos\": \"s\"}\n");
     pairs_are("f.jsonl", 0, NULL, "q|p/r|s/");
     put_text("f.jsonl", "{\"query\": \"q\", \"pos\": \"p\", \"neg\": [\"1\", \"2\"]}\n");
-    pairs_are("f.jsonl", 0, NULL, "q|p|1|2/");
-    columns_are("f.jsonl", "query positive negative negative_2 ");
+    pairs_are("f.jsonl", 0, NULL, "q|p|1/");
+    columns_are("f.jsonl", "query positive negative ");
+    static const char *const four[] = {"query", "positive", "negative", "negative_2"};
+    pairs_are("f.jsonl", 4, four, "q|p|1|2/");
+    put_text("f.jsonl", "{\"set\": [\"a\", \"b\", \"c\"]}\n[\"d\", \"e\"]\n");
+    pairs_are("f.jsonl", 0, NULL, "a|b/d|e/");
 }
 
 static void test_malformed_forms(void **state)
@@ -372,17 +376,24 @@ static void test_malformed_forms(void **state)
         {"{\"texts\": [\"a\"]}", "", "m.jsonl:1: \"texts\" is an array of 1, expected 2 texts"},
         {"{\"texts\": \"a\"}", "", "m.jsonl:1: \"texts\" is a string, expected an array of texts"},
         {"{\"texts\": [\"a\", 1]}", "", "m.jsonl:1: \"response\" is a number, expected a string"},
-        {"{\"set\": [\"a\", \"b\", \"c\"]}", "",
-         "m.jsonl:1: \"set\" is an array of 3, expected 2 texts (\"context\", \"response\")"},
+        {"{\"set\": [\"a\"]}", "", "m.jsonl:1: \"set\" is an array of 1, expected 2 texts"},
+        {"{\"set\": [\"a\", \"b\"]}", "{\"set\": [\"a\"]}",
+         "m.jsonl:2: \"set\" is an array of 1, expected 2 texts or more (\"context\", "
+         "\"response\")"},
+        {"[\"a\", \"b\"]", "{\"set\": [\"a\", \"b\", \"c\"]}",
+         "m.jsonl:2: \"set\" is an array of 3, expected 2 texts (\"context\", \"response\")"},
+        {"{\"set\": [\"a\", \"b\", null]}", "",
+         "m.jsonl:1: \"context\" is null, expected a string"},
         {"{\"set\": {\"a\": 1}}", "", "m.jsonl:1: \"set\" is an object, expected an array"},
-        {"{\"query\": \"q\", \"pos\": [\"a\", \"b\"]}", "",
-         "m.jsonl:1: \"pos\" has 2 texts, expected 1: as many on each line"},
-        {"{\"query\": \"q\", \"pos\": []}", "", "m.jsonl:1: \"pos\" has 0 texts, expected 1"},
+        {"{\"query\": \"q\", \"pos\": \"p\"}", "{\"query\": \"q\", \"pos\": [\"a\", \"b\"]}",
+         "m.jsonl:2: \"pos\" has 2 texts, expected 1, as the first record has no lists"},
+        {"{\"query\": \"q\", \"pos\": []}", "",
+         "m.jsonl:1: \"pos\" has 0 texts, expected 1 or more"},
         {"{\"query\": \"q\", \"pos\": [7]}", "",
          "m.jsonl:1: \"positive\" is a number, expected a string"},
         {"{\"query\": \"q\", \"pos\": \"p\", \"neg\": [\"n\"]}",
-         "{\"query\": \"q\", \"pos\": \"p\", \"neg\": [\"n\", \"o\"]}",
-         "m.jsonl:2: \"neg\" has 2 texts, expected 1"},
+         "{\"query\": \"q\", \"pos\": \"p\", \"neg\": []}",
+         "m.jsonl:2: \"neg\" has 0 texts, expected 1 or more"},
         {"{\"query\": \"q\", \"pos\": \"p\", \"neg\": [\"n\"]}",
          "{\"query\": \"q\", \"pos\": \"p\"}",
          "m.jsonl:2: no \"negative\": the keys are \"query\""},

@@ -6,6 +6,7 @@
 #include "data/permute.h"
 #include "data/shuffle.h"
 #include "data/tokenfile.h"
+#include "data/tokenlayout.h"
 #include "io/disk.h"
 #include "io/files.h"
 #include "io/json.h"
@@ -567,6 +568,21 @@ static void put_many(const char *name, int different)
     free(text);
 }
 
+/* A set of 2 to 5 texts a record; every text "N K" tells its record and its place. */
+static void put_sets(const char *name, int records)
+{
+    char *text = malloc((size_t)records * 96);
+    size_t n = 0;
+    for (int i = 0; i < records; i++) {
+        n += (size_t)sprintf(text + n, "{\"set\": [");
+        for (int k = 0; k < 2 + i % 4; k++)
+            n += (size_t)sprintf(text + n, "%s\"%d %d\"", k ? ", " : "", i, k);
+        n += (size_t)sprintf(text + n, "]}\n");
+    }
+    put(name, text, n);
+    free(text);
+}
+
 static se_status open_job(const char *name, se_token_job **job)
 {
     const char *file = at(name);
@@ -580,20 +596,18 @@ static void read_file(const char *path, char **data, size_t *bytes)
 
 /* The job stopped after each step and opened anew gives the same bytes as the one that was not, on
  * one thread and on three; a second time nothing is made. */
-static void test_job(void **state)
+static void check_job(const char *name)
 {
-    (void)state;
     se_token_job *job;
     bool done = false, waiting;
     char *whole, *again, path[512];
     size_t bytes, more;
-    put_many("many.jsonl", 1);
     se_threads_set(1);
-    se_token_file *f = tokens_of("many.jsonl");
+    se_token_file *f = tokens_of(name);
     assert_int_equal(se_token_file_count(f), MANY);
     ok(se_token_file_verify(f));
     se_token_file_free(f);
-    ok(open_job("many.jsonl", &job));
+    ok(open_job(name, &job));
     snprintf(path, sizeof path, "%s", se_token_job_path(job));
     assert_int_equal(se_token_job_resumed(job), MANY);
     ok(se_token_job_step(job, &done, &waiting));
@@ -604,7 +618,7 @@ static void test_job(void **state)
     se_threads_set(3);
     done = false;
     for (int64_t left = MANY; !done;) {
-        ok(open_job("many.jsonl", &job));
+        ok(open_job(name, &job));
         ok(se_token_job_step(job, &done, &waiting)); /* takes up what is there */
         assert_int_equal(se_token_job_resumed(job), MANY - left);
         ok(se_token_job_step(job, &done, &waiting));
@@ -617,6 +631,15 @@ static void test_job(void **state)
     assert_memory_equal(again, whole, bytes);
     se_io_free(again);
     se_io_free(whole);
+}
+
+static void test_job(void **state)
+{
+    (void)state;
+    put_many("many.jsonl", 1);
+    check_job("many.jsonl");
+    put_sets("sets_many.jsonl", MANY);
+    check_job("sets_many.jsonl");
 }
 
 /* Files of all forms hold the tokens that JSON lines give, wherever the job was stopped, and lead
@@ -784,13 +807,131 @@ static void test_broken_disk(void **state)
     assert_true(n > 12);
 }
 
-/* Every byte that is changed, and every length that is cut, is an error or changes no more than
- * tokens, hashes and unused bytes: nothing outside the file is read. */
-static void test_damaged(void **state)
+/* --- lists --- */
+
+/* The place of a drawn text in its record's set; it must be there. */
+static int place_in_set(const se_token_file *f, int64_t pair, int32_t column)
+{
+    char text[32];
+    int64_t record = pair % se_token_file_count(f);
+    for (int k = 0; k < 2 + record % 4; k++) {
+        int n = snprintf(text, sizeof text, "%d %d", (int)record, k);
+        if (se_token_file_hash(f, column, pair) == se_hash_text(text, (size_t)n, 0))
+            return k;
+    }
+    fail_msg("a text of record %d is of another one", (int)record);
+    return -1;
+}
+
+static void run_sets(se_order *o, int64_t rows, int64_t steps, int64_t *out)
+{
+    for (int64_t s = 0; s < steps; s++) {
+        ok(next(o, rows, out + s * rows));
+        se_order_done(o);
+    }
+}
+
+/* Two different texts of each set, every ordered two of them in some epoch; the same again for the
+ * same seed from any step on, and others for another. */
+static void test_sets(void **state)
 {
     (void)state;
-    const char text[] = "[\"hello world\", \"hello\"]\n[\"world\", \"1\"]\n";
-    put("d.jsonl", text, sizeof text - 1);
+    enum { SETS = 40, ROWS = 8, DRAWN = 2000, ALL = DRAWN * ROWS };
+    put_sets("sets.jsonl", SETS);
+    se_token_file *f = tokens_of("sets.jsonl");
+    assert_int_equal(se_token_file_count(f), SETS);
+    ok(se_token_file_verify(f));
+    se_order *o, *again, *other;
+    int64_t *pair = malloc(ALL * sizeof *pair), *rest = malloc(ALL * sizeof *rest);
+    char seen[SETS][5][5] = {{{0}}}, *text = NULL;
+    int64_t times[SETS] = {0};
+    ok(new_order(f, 1, &o));
+    for (int s = 0; s < DRAWN; s++) {
+        ok(next(o, ROWS, pair + s * ROWS));
+        no_text_twice(f, pair + s * ROWS, ROWS);
+        se_order_done(o);
+        if (s == 7)
+            ok(se_order_state(o, &text));
+    }
+    for (int i = 0; i < ALL; i++) {
+        int a = place_in_set(f, pair[i], 0), b = place_in_set(f, pair[i], 1);
+        assert_int_not_equal(a, b);
+        assert_true(se_token_file_text(f, 0, pair[i]).tokens > 0);
+        seen[pair[i] % SETS][a][b] = 1;
+        times[pair[i] % SETS]++;
+    }
+    for (int r = 0; r < SETS; r++) {
+        assert_int_equal(times[r], ALL / SETS);
+        for (int a = 0; a < 2 + r % 4; a++)
+            for (int b = 0; b < 2 + r % 4; b++) /* 400 epochs, 20 twos: none is missed */
+                assert_true(a == b || seen[r][a][b]);
+    }
+    ok(new_order(f, 9, &again));
+    ok(se_order_restore(again, text, strlen(text)));
+    se_io_free(text);
+    run_sets(again, ROWS, DRAWN - 8, rest);
+    assert_memory_equal(rest, pair + 8 * ROWS, (ALL - 8 * ROWS) * sizeof *rest);
+    ok(new_order(f, 2, &other));
+    run_sets(other, ROWS, DRAWN, rest);
+    for (int i = 0; i < SETS; i++)
+        for (int k = 0; k < SETS; k++) /* the number says which texts: none is the same */
+            assert_true(pair[i] != rest[k]);
+    se_order_free(o);
+    se_order_free(again);
+    se_order_free(other);
+    se_token_file_free(f);
+    free(pair);
+    free(rest);
+}
+
+static void test_lists_of_names(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"query\": \"1\", \"pos\": [\"2\", \"3\"], \"neg\": [\"4\", \"5\", \"6\"]}\n"
+        "{\"query\": \"7\", \"pos\": \"8\", \"neg\": [\"9\", \"0\"]}\n";
+    static const char *const columns[] = {"query", "positive", "negative", "negative_2"};
+    put("lists.jsonl", text, sizeof text - 1);
+    const char *file = at("lists.jsonl");
+    se_token_job *job;
+    bool done = false, waiting;
+    ok(se_token_job_open(home, 1, &file, 4, columns, tokenizer, 16, &job));
+    while (!done)
+        ok(se_token_job_step(job, &done, &waiting));
+    se_token_file *f;
+    ok(se_token_file_open(se_token_job_path(job), &f));
+    se_token_job_free(job);
+    se_column_stats stats;
+    ok(se_token_file_stats(f, 3, &stats)); /* shares the list of the column before */
+    assert_int_equal(stats.texts, 5);
+    char hits[2][4][10] = {{{0}}};
+    for (int64_t pair = 0; pair < 200; pair++)
+        for (int32_t c = 0; c < 4; c++)
+            for (int d = 0; d < 10; d++)
+                if (se_token_file_hash(f, c, pair) == se_hash_text(&"0123456789"[d], 1, 0))
+                    hits[pair % 2][c][d] = 1;
+    static const char *const want[2][4] = {{"1", "23", "456", "456"}, {"7", "8", "90", "90"}};
+    for (int r = 0; r < 2; r++)
+        for (int c = 0; c < 4; c++)
+            for (int d = 0; d < 10; d++)
+                assert_int_equal(hits[r][c][d], strchr(want[r][c], '0' + d) != NULL);
+    for (int64_t pair = 0; pair < 200; pair++)
+        assert_true(se_token_file_hash(f, 2, pair) != se_token_file_hash(f, 3, pair));
+    const int64_t which[] = {0, 1};
+    se_pairs *texts;
+    size_t n;
+    ok(se_token_file_texts(f, 2, which, &texts)); /* the first of each list, the next */
+    assert_memory_equal(se_pairs_text(texts, 3, 0, &n), "5", 1);
+    assert_memory_equal(se_pairs_text(texts, 1, 1, &n), "8", 1);
+    se_pairs_free(texts);
+    se_token_file_free(f);
+}
+
+/* Every byte that is changed, and every length that is cut, is an error or changes no more than
+ * tokens, hashes and unused bytes: nothing outside the file is read. */
+static void check_damaged(const char *text)
+{
+    put("d.jsonl", text, strlen(text));
     se_token_file *f = tokens_of("d.jsonl");
     se_token_job *job;
     ok(open_job("d.jsonl", &job));
@@ -810,6 +951,9 @@ static void test_damaged(void **state)
             continue;
         }
         differs += se_token_file_verify(f) != SE_OK;
+        for (int64_t pair = 0; pair < (se_token_file_lists(f) ? 12 : 2); pair++)
+            for (int32_t c = 0; c < se_token_file_columns(f); c++)
+                (void)se_token_file_text(f, c, pair);
         int32_t ids[64], starts[3], positions[64];
         se_packed size;
         for (int32_t c = 0; c < se_token_file_columns(f); c++)
@@ -825,6 +969,45 @@ static void test_damaged(void **state)
         message_is("not a whole token file");
     }
     se_io_free(data);
+}
+
+/* The number of texts, which no check sum holds: every other one is found out. */
+static void test_number_of_texts(void **state)
+{
+    (void)state;
+    enum { SETS = 9 };
+    char path[512], *data;
+    size_t bytes, at_block = 0;
+    const uint64_t magic = SE_TOKEN_BLOCK_MAGIC;
+    put_sets("n.jsonl", SETS);
+    se_token_file_free(tokens_of("n.jsonl"));
+    se_token_job *job;
+    ok(open_job("n.jsonl", &job));
+    snprintf(path, sizeof path, "%s", se_token_job_path(job));
+    se_token_job_free(job);
+    read_file(path, &data, &bytes);
+    while (memcmp(data + at_block, &magic, sizeof magic) != 0)
+        at_block += SE_TOKEN_ALIGN;
+    int64_t *texts = &((se_token_block *)(void *)(data + at_block))->texts, right = *texts;
+    const int64_t wrong[] = {0, -1, 1, right - 1, right + 1, right + 8, 1 << 20, INT64_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        se_token_file *f;
+        *texts = wrong[i];
+        put("n.tokens", data, bytes);
+        ok(se_token_file_open(at("n.tokens"), &f));
+        assert_int_equal(se_token_file_verify(f), SE_ERR_FORMAT);
+        assert_int_equal(se_token_file_sound(f, 0), SE_ERR_FORMAT);
+        assert_true(se_token_file_hash(f, 0, 0) == 0);
+        se_token_file_free(f);
+    }
+    se_io_free(data);
+}
+
+static void test_damaged(void **state)
+{
+    (void)state;
+    check_damaged("[\"hello world\", \"hello\"]\n[\"world\", \"1\"]\n");
+    check_damaged("{\"set\": [\"hello world\", \"hello\", \"1\"]}\n[\"world\", \"1\"]\n");
 }
 
 static void test_bad_sources(void **state)
@@ -897,9 +1080,12 @@ int main(void)
         cmocka_unit_test(test_same),
         cmocka_unit_test(test_job),
         cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_lists_of_names),
         cmocka_unit_test(test_half_made),
         cmocka_unit_test(test_broken_disk),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_number_of_texts),
         cmocka_unit_test(test_bad_sources),
     };
     return cmocka_run_group_tests(tests, start, finish);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW = 256 };
+enum { WINDOW = 256, DRAWS = 1 << 22 };
 
 /* Where a file is. */
 typedef struct position {
@@ -191,13 +191,24 @@ static int64_t next_element(se_order *o, part *p)
     return pair;
 }
 
+/* Which texts of its lists a pair has: another number of the pair (tokenfile.h) for each seed and
+ * epoch, which stays with it in the queue. */
+static int64_t choose_texts(const se_order *o, const part *p, int64_t epoch, int64_t pair)
+{
+    uint64_t h =
+        se_hash_mix(se_hash_mix((uint64_t)o->options.seed + 0x1b873593u) + (uint64_t)epoch);
+    if (!se_token_file_lists(p->file))
+        return pair;
+    return (int64_t)(1 + h % (DRAWS - 1)) * se_token_file_count(p->file) + pair;
+}
+
 static int64_t draw(se_order *o, part *p)
 {
     for (;;) {
-        int64_t pair = next_element(o, p);
+        int64_t epoch = p->now.epoch, pair = next_element(o, p);
         int32_t bucket = se_token_bucket(se_token_file_hash(p->file, 0, pair));
         if (bucket >= o->options.low && bucket < o->options.high)
-            return pair;
+            return choose_texts(o, p, epoch, pair);
     }
 }
 
@@ -438,7 +449,8 @@ static se_status read_part(const part *p, const se_json *v, position *at)
     for (int64_t i = 0; i < se_json_size(queue); i++) {
         const se_json *x = se_json_at(queue, i);
         int64_t pair = se_json_integer(x);
-        if (se_json_type(x) != SE_JSON_INTEGER || pair < 0 || pair >= n)
+        if (se_json_type(x) != SE_JSON_INTEGER || pair < 0 ||
+            pair / n >= (se_token_file_lists(p->file) ? DRAWS : 1))
             return se_fail(SE_ERR_FORMAT, "order: the saved queue holds no pair at place %" PRId64,
                            i);
         se_status s = se_blob_add(&at->queue, &pair, sizeof pair);

@@ -35,8 +35,10 @@ SE_API void se_order_free(se_order *o); /* NULL is allowed */
 /* The next global batch: numbers of pairs, and of which file each is. A pair one of whose texts (by
  * hash, in any column) is already in the batch in another pair is put in its file's queue, which
  * opens the next batches of that file; what is left there at an epoch's end opens the next. A batch
- * may hold the end of one epoch and the beginning of the next. Fails with SE_ERR_ARG, nothing
- * changed, when no such batch can be had. */
+ * may hold the end of one epoch and the beginning of the next. In a file with lists of texts to
+ * draw from, pair i has the number draw * (pairs of the file) + i, where draw is a function of seed
+ * and epoch: it says which of its texts the pair has, and what the rule about equal texts looks at.
+ * Fails with SE_ERR_ARG, nothing changed, when no such batch can be had. */
 SE_API se_status se_order_next(se_order *o, int64_t batch, int64_t *pair, int32_t *file);
 
 /* Says that the step of the last batch is complete. Until then se_order_state gives the position

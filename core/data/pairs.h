@@ -11,17 +11,20 @@ typedef struct se_pairs se_pairs;
 
 /* Opens the files; nothing is loaded yet. Each is, plain, gzip or zstd:
  *   JSON lines      {"context", "response"} or other keys as columns are named; [a, b, ...] and
- *                   {"texts": [a, b, ...]}, as many texts on each line; {"set": [a, b]};
- *                   {"query", "pos", "neg"}, texts or lists of as many on each line (pos: of one).
+ *                   {"texts": [a, b, ...]}, as many texts on each line; {"set": [a, b, ...]}, of
+ *                   which two are taken; {"query", "pos", "neg"}, texts or lists, of which one is
+ *                   taken (of "neg" as many as there are columns "negative", "negative_2", ... side
+ *                   by side). The first record tells whether there are sets or lists at all. Here
+ *                   the first ones are taken; token files have them all.
  *                   "-" is standard input.
  *   NAME.tsv, .csv  with named columns, or "context" and "response" in the first line, that is a
  *                   header; else the texts are the first two columns of every line. A record of csv
  *                   may span lines. Every record has as many columns.
  *   LEFT+RIGHT      two files of plain text: their lines are the two columns.
- * With n_columns = 0 the first record decides on the columns' names: "query", "positive",
- * "negative", "negative_2", ... for an object with "query" and "pos"; else "context", "response",
- * and after them (arrays only) "negative", "negative_2", ... A column "a+b" that an object lacks
- * has the texts under "a" and, where it is there, "b" with a space between. */
+ * With n_columns = 0 the first record decides on the columns' names: "query", "positive" and,
+ * where there are texts in "neg", "negative" for an object with "query" and "pos"; else "context",
+ * "response", and after them (arrays only) "negative", "negative_2", ... A column "a+b" that an
+ * object lacks has the texts under "a" and, where it is there, "b" with a space between. */
 SE_API se_status se_pairs_open(int32_t n_files, const char *const *files, int32_t n_columns,
                                const char *const *columns, se_pairs **out);
 SE_API void se_pairs_free(se_pairs *p); /* NULL is allowed */

@@ -135,21 +135,15 @@ static const se_json *list_of(const se_json *root, const se_columns *c, const ch
         return root;
     if (se_json_get(root, c->n ? c->name[0] : "context"))
         return NULL;
-    *form = se_json_get(root, "texts") ? "texts" : "set";
-    return se_json_get(root, *form);
+    const char *name = se_json_get(root, "texts") ? "texts" : "set";
+    const se_json *list = se_json_get(root, name);
+    *form = list ? name : NULL;
+    return list;
 }
 
 static bool is_negative(const char *name)
 {
     return strcmp(name, "negative") == 0 || strncmp(name, "negative_", 9) == 0;
-}
-
-static int64_t count_negatives(const se_columns *c)
-{
-    int64_t n = 0;
-    for (int32_t i = 0; i < c->n; i++)
-        n += is_negative(c->name[i]);
-    return n;
 }
 
 static int64_t size_of(const se_json *text_or_list)
@@ -158,12 +152,22 @@ static int64_t size_of(const se_json *text_or_list)
     return kind == SE_JSON_ARRAY ? se_json_size(text_or_list) : text_or_list != NULL;
 }
 
-/* Names the columns after the first record where the caller named none. */
+/* Whether a record has texts to draw from. */
+static bool has_lists(const se_json *root, const char *form)
+{
+    return (form && strcmp(form, "set") == 0) ||
+           se_json_type(se_json_get(root, "pos")) == SE_JSON_ARRAY ||
+           se_json_type(se_json_get(root, "neg")) == SE_JSON_ARRAY;
+}
+
+/* Names the columns after the first record where the caller named none, and sees whether there are
+ * lists. */
 static se_status choose(se_columns *c, const se_json *root)
 {
-    char name[32];
     const char *form;
     const se_json *list = list_of(root, c, &form);
+    if (!c->decided)
+        c->lists = has_lists(root, form);
     if (c->n)
         return SE_OK;
     if (list && se_json_size(list) < 2)
@@ -175,10 +179,8 @@ static se_status choose(se_columns *c, const se_json *root)
     se_status s = se_columns_add(c, "query");
     if (s == SE_OK)
         s = se_columns_add(c, "positive");
-    for (int64_t i = 1; s == SE_OK && i <= size_of(se_json_get(root, "neg")); i++) {
-        snprintf(name, sizeof name, i == 1 ? "negative" : "negative_%" PRId64, i);
-        s = se_columns_add(c, name);
-    }
+    if (s == SE_OK && size_of(se_json_get(root, "neg")) > 0)
+        s = se_columns_add(c, "negative");
     return s;
 }
 
@@ -191,35 +193,16 @@ static se_status check_list(const se_json *list, const char *form, const se_colu
     if (form && se_json_type(list) != SE_JSON_ARRAY)
         return se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": \"%s\" is %s, expected an array of texts",
                        file, number, form, se_record_kind(list));
-    if (n == wanted)
+    bool more = c->lists && form && strcmp(form, "set") == 0; /* may be there */
+    if (n == wanted || (more && n > wanted))
         return SE_OK;
     if (form)
         snprintf(what, sizeof what, "\"%s\" is an array of", form);
     if (c->n)
         se_record_names(c, names, sizeof names);
-    return se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": %s %" PRId64 ", expected %" PRId64 " texts (%s)",
-                   file, number, what, n, wanted, names);
-}
-
-/* What stands under a column's name; *v is NULL where there is nothing. */
-static se_status look_up(const se_json *root, const se_columns *c, const char *name,
-                         const char *file, int64_t number, const se_json **v)
-{
-    bool negative = is_negative(name);
-    const char *key = negative ? "neg" : strcmp(name, "positive") == 0 ? "pos" : NULL;
-    *v = se_json_get(root, name);
-    if (*v || !key)
-        return SE_OK;
-    *v = se_json_get(root, key);
-    int64_t n = size_of(*v), wanted = negative ? count_negatives(c) : 1;
-    if (*v && n != wanted)
-        return se_fail(SE_ERR_FORMAT,
-                       "%s:%" PRId64 ": \"%s\" has %" PRId64 " text%s, expected %" PRId64
-                       ": as many on each line as there are columns for them",
-                       file, number, key, n, n == 1 ? "" : "s", wanted);
-    if (se_json_type(*v) == SE_JSON_ARRAY)
-        *v = se_json_at(*v, negative && name[8] ? strtol(name + 9, NULL, 10) - 1 : 0);
-    return SE_OK;
+    return se_fail(SE_ERR_FORMAT,
+                   "%s:%" PRId64 ": %s %" PRId64 ", expected %" PRId64 " texts%s (%s)", file,
+                   number, what, n, wanted, more ? " or more" : "", names);
 }
 
 /* Gives the object a key "a+b+c" that it lacks: the texts under a, b and c. */
@@ -256,7 +239,8 @@ static se_status check_rest(const se_json *root, const se_columns *c, const char
                             int64_t number)
 {
     int64_t n = size_of(se_json_get(root, "neg"));
-    if (c->asked || n == 0 || strcmp(c->name[0], "query") != 0 || count_negatives(c) > 0)
+    bool none = c->n == 2 && strcmp(c->name[0], "query") == 0;
+    if (c->asked || n == 0 || !none)
         return SE_OK;
     return se_fail(SE_ERR_FORMAT,
                    "%s:%" PRId64 ": \"neg\" has %" PRId64 " text%s, the first record has none; "
@@ -264,10 +248,69 @@ static se_status check_rest(const se_json *root, const se_columns *c, const char
                    file, number, n, n == 1 ? "" : "s");
 }
 
+/* A list that columns base, base + 1, ... draw from, or the one text in its place. */
+static se_status take_of_list(se_record *r, int32_t base, int32_t column, const char *name,
+                              const se_json *v, const char *file, int64_t number)
+{
+    int64_t n = se_json_type(v) == SE_JSON_ARRAY ? se_json_size(v) : 0;
+    for (int64_t k = 0; k < n && column == base; k++)
+        if (se_json_type(se_json_at(v, k)) != SE_JSON_STRING)
+            return not_a_string(se_json_at(v, k), name, file, number);
+    r->shares[column] = n > 0 && column > base;
+    r->list[column] = n > 1 && column == base ? v : NULL;
+    return take(r, column, name, n > 0 ? se_json_at(v, column - base) : v, file, number);
+}
+
+/* A column of an object: under its name, or of the list "pos" or "neg". */
+static se_status take_named(se_record *r, const se_columns *c, int32_t column, const char *file,
+                            int64_t number)
+{
+    const char *name = c->name[column];
+    bool negative = is_negative(name);
+    const char *key = negative ? "neg" : strcmp(name, "positive") == 0 ? "pos" : NULL;
+    int32_t base = column, end = column + 1;
+    const se_json *v = se_json_get(r->root, name);
+    if (v)
+        return take(r, column, name, v, file, number);
+    v = key ? se_json_get(r->root, key) : NULL;
+    if (!v)
+        return se_record_missing(r->root, name, file, number);
+    while (negative && base > 0 && is_negative(c->name[base - 1]))
+        base--;
+    while (negative && end < c->n && is_negative(c->name[end]))
+        end++;
+    int64_t n = size_of(v), wanted = end - base;
+    if (n != wanted && (n < wanted || !c->lists))
+        return se_fail(SE_ERR_FORMAT,
+                       "%s:%" PRId64 ": \"%s\" has %" PRId64 " text%s, expected %" PRId64 "%s",
+                       file, number, key, n, n == 1 ? "" : "s", wanted,
+                       c->lists ? " or more" : ", as the first record has no lists");
+    return take_of_list(r, base, column, name, v, file, number);
+}
+
+static se_status take_texts(se_record *r, const se_columns *c, const se_json *list,
+                            const char *form, const char *file, int64_t number)
+{
+    se_status s = SE_OK;
+    bool set = c->lists && form && strcmp(form, "set") == 0;
+    for (int32_t i = 0; s == SE_OK && i < c->n; i++) {
+        const char *name = c->name[i];
+        if (set)
+            s = take_of_list(r, 0, i, name, list, file, number);
+        else if (list)
+            s = take(r, i, name, se_json_at(list, i), file, number);
+        else if (strchr(name, '+') && !se_json_get(r->root, name))
+            s = join(r->root, name, file, number);
+        if (s == SE_OK && !list)
+            s = take_named(r, c, i, file, number);
+    }
+    return s;
+}
+
 se_status se_record_parse(const char *line, size_t bytes, const char *file, int64_t number,
                           se_columns *columns, se_record *out)
 {
-    const char *form;
+    const char *form = NULL;
     memset(out, 0, sizeof *out);
     se_status s = se_record_json(line, bytes, file, number, &out->root);
     if (s != SE_OK)
@@ -282,20 +325,24 @@ se_status se_record_parse(const char *line, size_t bytes, const char *file, int6
     if (s == SE_OK)
         s = list ? check_list(list, form, columns, file, number)
                  : check_rest(out->root, columns, file, number);
-    for (int32_t i = 0; s == SE_OK && i < columns->n; i++) {
-        const char *name = columns->name[i];
-        const se_json *v = list ? se_json_at(list, i) : NULL;
-        if (!list && strchr(name, '+') && !se_json_get(out->root, name))
-            s = join(out->root, name, file, number);
-        if (!list && s == SE_OK)
-            s = look_up(out->root, columns, name, file, number, &v);
-        if (s == SE_OK)
-            s = v ? take(out, i, name, v, file, number)
-                  : se_record_missing(out->root, name, file, number);
-    }
+    if (s == SE_OK)
+        s = take_texts(out, columns, list, form, file, number);
     if (s != SE_OK)
         se_record_free(out);
     return s;
+}
+
+int64_t se_record_count(const se_record *r, int32_t column)
+{
+    return r->shares[column] ? 0 : r->list[column] ? se_json_size(r->list[column]) : 1;
+}
+
+const char *se_record_text(const se_record *r, int32_t column, int64_t k, size_t *bytes)
+{
+    if (r->list[column])
+        return se_json_string(se_json_at(r->list[column], k), bytes);
+    *bytes = r->bytes[column];
+    return r->text[column];
 }
 
 void se_record_free(se_record *r)

@@ -11,12 +11,14 @@
 enum { SE_MAX_COLUMNS = 16 };
 
 /* Which texts are wanted. n = 0: the first record decides. An array has as many columns as texts:
- * context, response, negative, negative_2, ...; so has {"texts": [...]}; {"set": [a, b]} has the
- * first two; {"query", "pos", "neg"} has query, positive and, one for each text of "neg", negative,
- * negative_2, ...; any other object "context" and "response". */
+ * context, response, negative, negative_2, ...; so has {"texts": [...]}; {"set": [...]} has the
+ * first two; {"query", "pos", "neg"} has query, positive and, with texts in "neg", negative; any
+ * other object "context" and "response". */
 typedef struct se_columns {
     int32_t n;
-    bool asked; /* named by the caller, not by the first record */
+    bool asked;   /* named by the caller, not by the first record */
+    bool decided; /* the first record was seen */
+    bool lists;   /* it had a set, or a list as "pos" or "neg": records have texts to draw from */
     char *name[SE_MAX_COLUMNS];
 } se_columns;
 
@@ -25,12 +27,20 @@ typedef struct se_columns {
 typedef struct se_record {
     se_json *root;
     se_columns_of_line cells;
-    const char *text[SE_MAX_COLUMNS];
+    const char
+        *text[SE_MAX_COLUMNS]; /* of a list: the first, the next of a column that shares it */
     size_t bytes[SE_MAX_COLUMNS];
+    const se_json *list[SE_MAX_COLUMNS]; /* what the column's text is one of; NULL: only that */
+    bool shares[SE_MAX_COLUMNS];         /* another one of the list of the column before */
 } se_record;
 
+/* How many texts a record has for a column: 0 where it shares a list; and text k of them. */
+int64_t se_record_count(const se_record *r, int32_t column);
+const char *se_record_text(const se_record *r, int32_t column, int64_t k, size_t *bytes);
+
 /* Parses a line: an object (a text under each column's name, other keys are ignored; "positive" may
- * be under "pos", "negative", "negative_2", ... in the list "neg"; a column "a+b+c" that is no key
+ * be in "pos", "negative", "negative_2", ... in "neg": a text, or a list, of which columns side by
+ * side have different ones; a column "a+b+c" that is no key
  * has the texts under a, b and c with a space between, those that there are, of which a must be) or
  * texts column by column: an array, or an object without the first column's name that has one as
  * "texts" or "set". Fails with SE_ERR_FORMAT and "FILE:LINE: what". */

@@ -418,11 +418,14 @@ se_status se_source_parse(se_source *s, const char *text, size_t bytes, int32_t 
                           se_record *out)
 {
     const source_file *f = &s->file[file];
-    if (f->right)
-        return parse_both(f, text, bytes, line, &s->columns, out);
-    if (f->table.separator)
-        return se_table_parse(&f->table, text, bytes, f->name, line, &s->columns, out);
-    return se_record_parse(text, bytes, f->name, line, &s->columns, out);
+    se_columns *c = &s->columns;
+    se_status bad = f->right ? parse_both(f, text, bytes, line, c, out)
+                    : f->table.separator
+                        ? se_table_parse(&f->table, text, bytes, f->name, line, c, out)
+                        : se_record_parse(text, bytes, f->name, line, c, out);
+    if (!c->decided)
+        c->decided = bad == SE_OK;
+    return bad;
 }
 
 /* --- places --- */

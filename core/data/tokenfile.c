@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "data/tokenfile.h"
 #include "data/hash.h"
+#include "data/permute.h"
 #include "data/tokenlayout.h"
 #include "io/files.h"
 #include "io/json.h"
@@ -22,11 +23,12 @@ struct se_token_file {
     se_columns columns;
 };
 
-se_token_offsets se_token_place(int64_t texts, int64_t tokens, bool wide)
+se_token_offsets se_token_place(int64_t texts, int64_t lists, int64_t tokens, bool wide)
 {
     se_token_offsets o = {.hash = sizeof(se_token_block)};
     o.start = o.hash + texts * 8;
-    o.cut = o.start + (texts + 1) * 4;
+    o.first = o.start + (texts + 1) * 4;
+    o.cut = o.first + (lists ? (lists + 1) * 4 : 0);
     o.ids = (o.cut + texts + 3) / 4 * 4;
     o.bytes = o.ids + tokens * (wide ? 4 : 2);
     o.bytes = (o.bytes + SE_TOKEN_ALIGN - 1) / SE_TOKEN_ALIGN * SE_TOKEN_ALIGN;
@@ -201,32 +203,72 @@ static int64_t pairs_of_block(const se_token_file *f, int64_t b)
     return left < f->head->pairs_in_block ? left : f->head->pairs_in_block;
 }
 
-/* A block's arrays. Its own numbers are not trusted beyond its length: starts are cut to the ids
- * that fit. *room: ids that there is room for. */
-static se_token_arrays arrays_of(const se_token_file *f, int64_t b, int64_t *room)
+/* A block's arrays; texts is -1 where the block is damaged. Its own numbers are not trusted beyond
+ * its length: starts are cut to the ids that fit. */
+static se_token_arrays arrays_of(const se_token_file *f, int64_t b)
 {
-    const char *data = (const char *)block_at(f, b);
+    const se_token_block *block = block_at(f, b);
+    const char *data = (const char *)block;
     int64_t bytes = f->offset[b + 1] - f->offset[b];
-    se_token_offsets o =
-        se_token_place(pairs_of_block(f, b) * f->head->columns, 0, f->head->wide != 0);
-    if (o.ids > bytes) { /* a damaged block: nothing of it */
-        *room = -1;
-        return (se_token_arrays){0};
+    int64_t lists = pairs_of_block(f, b) * f->head->columns;
+    int64_t texts = f->head->lists ? block->texts : lists;
+    if (texts < 0 || texts > bytes / 8) /* each has a hash */
+        return (se_token_arrays){.texts = -1};
+    se_token_offsets o = se_token_place(texts, f->head->lists ? lists : 0, 0, f->head->wide != 0);
+    if (o.ids > bytes)
+        return (se_token_arrays){.texts = -1};
+    se_token_arrays a = {.hash = (const void *)(data + o.hash),
+                         .start = (const void *)(data + o.start),
+                         .first = f->head->lists ? (const void *)(data + o.first) : NULL,
+                         .cut = (const void *)(data + o.cut),
+                         .ids = data + o.ids,
+                         .texts = texts,
+                         .room = (bytes - o.ids) / (f->head->wide ? 4 : 2)};
+    if (a.first && a.first[lists] != texts) /* no check sum holds the number of texts */
+        a.texts = -1;
+    return a;
+}
+
+bool se_token_file_lists(const se_token_file *f)
+{
+    return f->head->lists != 0;
+}
+
+/* The text of a drawn pair: its number in the block, -1 where the block is damaged. Without a draw
+ * (pairs below the file's number of them) it is the list's first, for columns that share a list the
+ * next ones; with one it is that of a permutation of the list. */
+static int64_t find_text(const se_token_file *f, const se_token_arrays *a, int32_t column,
+                         int64_t pair)
+{
+    int64_t n = f->end->pairs, size = f->head->pairs_in_block;
+    int64_t draw = pair / n, list = pair % n % size * f->head->columns;
+    int32_t base = column;
+    if (a->texts < 0)
+        return -1;
+    if (!a->first)
+        return list + column;
+    while (base > 0 && a->first[list + base] == a->first[list + base + 1])
+        base--;
+    int64_t from = a->first[list + base], count = a->first[list + base + 1] - from;
+    int64_t at = column - base;
+    if (count <= at || from + count > a->texts)
+        return -1;
+    if (draw > 0) {
+        uint64_t key = se_hash_mix(se_hash_mix((uint64_t)draw) + (uint64_t)(pair % n));
+        at = se_permute(se_hash_mix(key + (uint64_t)base), count, at);
     }
-    *room = (bytes - o.ids) / (f->head->wide ? 4 : 2);
-    return (se_token_arrays){.hash = (const void *)(data + o.hash),
-                             .start = (const void *)(data + o.start),
-                             .cut = (const void *)(data + o.cut),
-                             .ids = data + o.ids};
+    return from + at;
 }
 
 uint64_t se_token_file_hash(const se_token_file *f, int32_t column, int64_t pair)
 {
-    int64_t room;
-    if (column < 0 || column >= (int32_t)f->head->columns || pair < 0 || pair >= f->end->pairs)
+    int64_t n = f->end->pairs;
+    if (column < 0 || column >= (int32_t)f->head->columns || pair < 0 ||
+        (pair >= n && !f->head->lists))
         return 0;
-    se_token_arrays a = arrays_of(f, pair / f->head->pairs_in_block, &room);
-    return room < 0 ? 0 : a.hash[pair % f->head->pairs_in_block * f->head->columns + column];
+    se_token_arrays a = arrays_of(f, pair % n / f->head->pairs_in_block);
+    int64_t i = find_text(f, &a, column, pair);
+    return i < 0 ? 0 : a.hash[i];
 }
 
 static se_status check_column(const se_token_file *f, int32_t i)
@@ -240,7 +282,9 @@ se_status se_token_file_stats(const se_token_file *f, int32_t column, se_column_
 {
     se_status s = check_column(f, column);
     if (s == SE_OK)
-        *out = block_at(f, f->end->blocks - 1)->stats[column];
+        do
+            *out = block_at(f, f->end->blocks - 1)->stats[column];
+        while (out->texts == 0 && column-- > 0);
     return s;
 }
 
@@ -248,13 +292,13 @@ se_status se_token_file_stats(const se_token_file *f, int32_t column, se_column_
 
 se_pack_text se_token_file_text(const se_token_file *f, int32_t column, int64_t pair)
 {
-    int64_t room, i = pair % f->head->pairs_in_block * f->head->columns + column;
-    se_token_arrays a = arrays_of(f, pair / f->head->pairs_in_block, &room);
     se_pack_text t = {0};
-    if (room < 0)
+    se_token_arrays a = arrays_of(f, pair % f->end->pairs / f->head->pairs_in_block);
+    int64_t i = find_text(f, &a, column, pair);
+    if (i < 0)
         return t;
     int64_t begin = a.start[i], end = a.start[i + 1];
-    if (begin > end || end > room)
+    if (begin > end || end > a.room)
         return t;
     t.tokens = end - begin;
     t.cut = a.cut[i] != 0;
@@ -268,7 +312,7 @@ se_status se_token_file_sound(const se_token_file *f, int64_t pair)
 {
     for (int32_t c = 0; c < (int32_t)f->head->columns; c++)
         if (se_token_file_text(f, c, pair).tokens == 0)
-            return damaged(f, f->offset[pair / f->head->pairs_in_block],
+            return damaged(f, f->offset[pair % f->end->pairs / f->head->pairs_in_block],
                            "a block is not as it was written");
     return SE_OK;
 }
@@ -342,7 +386,8 @@ se_status se_token_file_verify(const se_token_file *f)
         size_t bytes = (size_t)(f->offset[b + 1] - f->offset[b]);
         if (se_interrupt_now())
             return se_fail(SE_ERR_INTERRUPTED, "%s: interrupted", f->path);
-        if (block->check != se_hash_text(block + 1, bytes - sizeof *block, seed))
+        if (arrays_of(f, b).texts < 0 ||
+            block->check != se_hash_text(block + 1, bytes - sizeof *block, seed))
             return damaged(f, f->offset[b], "the check sum of a block differs");
         seed = block->check;
     }
@@ -392,7 +437,11 @@ static se_status open_sources(const se_token_file *f, const char **names, se_sou
     se_status s = se_source_open((int32_t)n, names, named ? f->columns.n : 0, columns, out);
     for (int32_t i = 0; s == SE_OK && !named && i < f->columns.n; i++)
         s = se_columns_add(se_source_columns(*out), columns[i]);
-    return s;
+    if (s != SE_OK)
+        return s;
+    se_source_columns(*out)->decided = true;
+    se_source_columns(*out)->lists = f->head->lists != 0;
+    return SE_OK;
 }
 
 /* Reads on from the source until pair `last` was seen, keeping those that are wanted: which[*at]

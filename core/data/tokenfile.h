@@ -44,15 +44,17 @@ SE_API int64_t se_token_file_count(const se_token_file *f); /* pairs */
 SE_API int32_t se_token_file_columns(const se_token_file *f);
 SE_API const char *se_token_file_column_name(const se_token_file *f, int32_t column);
 
+/* Of all texts of a column; columns that share lists have the same. */
 typedef struct se_column_stats {
-    int64_t tokens, bytes; /* of all its texts */
-    int64_t truncated;     /* texts that were cut */
-    int64_t cut;           /* tokens cut from them */
-    int64_t longest;       /* tokens */
+    int64_t texts, tokens, bytes;
+    int64_t truncated; /* texts that were cut */
+    int64_t cut;       /* tokens cut from them */
+    int64_t longest;   /* tokens */
 } se_column_stats;
 SE_API se_status se_token_file_stats(const se_token_file *f, int32_t column, se_column_stats *out);
 
-/* 64-bit hash of the text's bytes (hash.h): what "the same text" means. */
+/* 64-bit hash of the text's bytes (hash.h): what "the same text" means. Here and in packing a
+ * number of a pair may be a drawn one (se_order_next). */
 SE_API uint64_t se_token_file_hash(const se_token_file *f, int32_t column, int64_t pair);
 
 /* Packs a column of the pairs which[0 .. n): see se_pack_batch. */
@@ -77,6 +79,10 @@ SE_API int64_t se_token_file_pairs(const se_token_file *f, int32_t low, int32_t 
 /* Compares every block with its check sum; SE_ERR_FORMAT names the first that differs. */
 SE_API se_status se_token_file_verify(const se_token_file *f);
 /* sembed-cdef-end */
+
+/* Whether pairs have texts to draw from. Pair number draw * count + i then is pair i with texts
+ * that are a function of draw (1, 2, ...) and i; pair i itself has the first ones. */
+bool se_token_file_lists(const se_token_file *f);
 
 /* A text; without tokens where the file is damaged, which se_token_file_sound tells of a pair. */
 se_pack_text se_token_file_text(const se_token_file *f, int32_t column, int64_t pair);

@@ -40,8 +40,8 @@ struct se_token_job {
     se_blob offsets, places; /* int64_t, se_source_place: one a block */
     int64_t bucket[SE_TOKEN_BUCKETS];
     se_record *records;
-    const char **text;
-    size_t *bytes;
+    se_blob text, bytes,
+        first; /* const char *, size_t: all texts of a block; uint32_t: its lists */
     se_token_batch batch;
     se_blob block;
 };
@@ -115,8 +115,9 @@ void se_token_job_free(se_token_job *j)
     se_blob_free(&j->block);
     se_token_batch_free(&j->batch);
     free(j->records);
-    free(j->text);
-    free(j->bytes);
+    se_blob_free(&j->text);
+    se_blob_free(&j->bytes);
+    se_blob_free(&j->first);
     free(j->path);
     free(j->part);
     free(j->facts);
@@ -133,6 +134,41 @@ static se_status parse_line(se_token_job *j, const se_reading *r, int64_t i, se_
 }
 
 /* --- the beginning of the file --- */
+
+/* Whether a whole block of the .part file stands at j->at. */
+static bool is_block(const se_token_job *j, const se_map *map, const se_token_head *h)
+{
+    const se_token_block *b = (const void *)(map->data + j->at);
+    int64_t left = (int64_t)map->bytes - j->at, lists = PAIRS * (int64_t)h->columns;
+    if (left < (int64_t)sizeof *b || b->magic != SE_TOKEN_BLOCK_MAGIC || b->number != j->blocks ||
+        b->pairs != PAIRS || b->tokens < 0 || b->bytes > left || b->texts < 0 || b->texts > left ||
+        (!h->lists && b->texts != lists))
+        return false;
+    int64_t bytes = se_token_place(b->texts, h->lists ? lists : 0, b->tokens, j->wide).bytes;
+    return b->bytes == bytes &&
+           b->check == se_hash_text(b + 1, (size_t)bytes - sizeof *b, j->check);
+}
+
+static se_status take_block(se_token_job *j, const se_map *map, const se_token_head *h)
+{
+    const se_token_block *b = (const void *)(map->data + j->at);
+    int64_t lists = PAIRS * (int64_t)h->columns;
+    se_token_offsets o = se_token_place(b->texts, h->lists ? lists : 0, b->tokens, j->wide);
+    const uint64_t *hash = (const void *)(map->data + j->at + o.hash);
+    const uint32_t *first = (const void *)(map->data + j->at + o.first);
+    for (int64_t i = 0; i < lists; i += h->columns)
+        j->bucket[se_token_bucket(hash[h->lists ? first[i] : i])]++;
+    se_status s = se_blob_add(&j->offsets, &j->at, sizeof j->at);
+    if (s == SE_OK)
+        s = se_blob_add(&j->places, &j->place, sizeof j->place);
+    j->place = b->after;
+    memcpy(j->stats, b->stats, sizeof j->stats);
+    j->check = b->check;
+    j->at += b->bytes;
+    j->pairs += b->pairs;
+    j->blocks++;
+    return s;
+}
 
 /* A .part file's blocks that are whole and belong to these facts are kept: the rest is cut off. */
 static se_status take_up(se_token_job *j, const se_map *map)
@@ -152,30 +188,12 @@ static se_status take_up(se_token_job *j, const se_map *map)
         const char *name = se_json_string(se_json_at(names, i), NULL);
         s = se_columns_add(columns, name ? name : "?");
     }
+    columns->lists = h->lists != 0;
+    columns->decided = true;
     se_json_free(names);
     j->at = (int64_t)((sizeof *h + h->text + SE_TOKEN_ALIGN - 1) / SE_TOKEN_ALIGN * SE_TOKEN_ALIGN);
-    while (s == SE_OK && (size_t)j->at + sizeof(se_token_block) <= map->bytes) {
-        const se_token_block *b = (const void *)(map->data + j->at);
-        int64_t texts = PAIRS * (int64_t)h->columns;
-        if (b->magic != SE_TOKEN_BLOCK_MAGIC || b->number != j->blocks || b->pairs != PAIRS ||
-            b->tokens < 0 || b->bytes > (int64_t)map->bytes - j->at ||
-            b->bytes != se_token_place(texts, b->tokens, j->wide).bytes ||
-            b->check != se_hash_text(b + 1, (size_t)b->bytes - sizeof *b, j->check))
-            break;
-        const uint64_t *hash =
-            (const void *)(map->data + j->at + se_token_place(texts, b->tokens, j->wide).hash);
-        for (int64_t i = 0; i < PAIRS; i++)
-            j->bucket[se_token_bucket(hash[i * h->columns])]++;
-        s = se_blob_add(&j->offsets, &j->at, sizeof j->at);
-        if (s == SE_OK)
-            s = se_blob_add(&j->places, &j->place, sizeof j->place);
-        j->place = b->after;
-        memcpy(j->stats, b->stats, sizeof j->stats);
-        j->check = b->check;
-        j->at += b->bytes;
-        j->pairs += b->pairs;
-        j->blocks++;
-    }
+    while (s == SE_OK && is_block(j, map, h))
+        s = take_block(j, map, h);
     j->resumed = j->pairs;
     return s == SE_OK && j->blocks > 0 ? se_source_go(j->source, &j->place) : s;
 }
@@ -207,6 +225,7 @@ static se_status write_head(se_token_job *j)
                        .columns = (uint32_t)c->n,
                        .wide = j->wide,
                        .facts = facts,
+                       .lists = c->lists,
                        .text = facts + more};
     static const char zeros[SE_TOKEN_ALIGN];
     s = append(j, &h, sizeof h);
@@ -247,15 +266,6 @@ static se_status lock_part(se_token_job *j, bool *got)
     return SE_OK;
 }
 
-static se_status allocate(se_token_job *j)
-{
-    size_t texts = (size_t)PAIRS * (size_t)se_source_columns(j->source)->n;
-    j->records = se_calloc(PAIRS, sizeof *j->records);
-    j->text = se_calloc(texts, sizeof *j->text);
-    j->bytes = se_calloc(texts, sizeof *j->bytes);
-    return j->records && j->text && j->bytes ? SE_OK : SE_ERR_MEMORY;
-}
-
 /* Where to go on, and the first block's records. */
 static se_status begin(se_token_job *j)
 {
@@ -284,7 +294,9 @@ static se_status begin(se_token_job *j)
     }
     if (j->blocks == 0)
         s = write_head(j);
-    return s == SE_OK ? allocate(j) : s;
+    if (s == SE_OK && !j->records)
+        j->records = se_calloc(PAIRS, sizeof *j->records);
+    return s == SE_OK && !j->records ? SE_ERR_MEMORY : s;
 }
 
 /* --- blocks --- */
@@ -328,6 +340,7 @@ static void free_records(se_token_job *j, int64_t n)
 
 static void count_text(se_column_stats *s, int64_t tokens, int64_t bytes, int64_t cut)
 {
+    s->texts++;
     s->tokens += tokens;
     s->bytes += bytes;
     s->truncated += cut > 0;
@@ -335,25 +348,39 @@ static void count_text(se_column_stats *s, int64_t tokens, int64_t bytes, int64_
     s->longest = tokens > s->longest ? tokens : s->longest;
 }
 
-/* Fills the arrays of a block from the batch; counts what it holds. */
-static void fill_block(se_token_job *j, const se_token_offsets *o, int64_t texts)
+/* The hashes of a block's texts, and what they hold. */
+static void count_block(se_token_job *j, uint64_t *hash, int64_t lists)
+{
+    const char *const *text = (const void *)j->text.data;
+    const size_t *bytes = (const void *)j->bytes.data;
+    const uint32_t *first = (const void *)j->first.data;
+    const se_token_batch *b = &j->batch;
+    int32_t columns = se_source_columns(j->source)->n;
+#pragma omp parallel for schedule(static) num_threads(se_threads())
+    for (int64_t i = 0; i < first[lists]; i++)
+        hash[i] = se_hash_text(text[i], bytes[i], 0);
+    for (int64_t l = 0; l < lists; l++) {
+        for (int64_t i = first[l]; i < first[l + 1]; i++)
+            count_text(&j->stats[l % columns], b->starts[i + 1] - b->starts[i], (int64_t)bytes[i],
+                       b->cuts[i]);
+        j->bucket[se_token_bucket(hash[first[l]])] += l % columns == 0;
+    }
+}
+
+/* Fills the arrays of a block from the batch. */
+static void fill_block(se_token_job *j, const se_token_offsets *o, int64_t lists, int64_t texts)
 {
     char *data = j->block.data;
     const se_token_batch *b = &j->batch;
-    uint64_t *hash = (uint64_t *)(void *)(data + o->hash);
     uint32_t *start = (uint32_t *)(void *)(data + o->start);
-    int32_t columns = se_source_columns(j->source)->n;
-#pragma omp parallel for schedule(static) num_threads(se_threads())
-    for (int64_t i = 0; i < texts; i++)
-        hash[i] = se_hash_text(j->text[i], j->bytes[i], 0);
+    count_block(j, (uint64_t *)(void *)(data + o->hash), lists);
     for (int64_t i = 0; i < texts; i++) {
         start[i] = (uint32_t)b->starts[i];
         data[o->cut + i] = b->cuts[i] > 0;
-        count_text(&j->stats[i % columns], b->starts[i + 1] - b->starts[i], (int64_t)j->bytes[i],
-                   b->cuts[i]);
-        j->bucket[se_token_bucket(hash[i])] += i % columns == 0;
     }
     start[texts] = (uint32_t)b->total;
+    if (se_source_columns(j->source)->lists)
+        memcpy(data + o->first, j->first.data, (size_t)(lists + 1) * sizeof(uint32_t));
     if (j->wide)
         memcpy(data + o->ids, b->ids, (size_t)b->total * 4);
     uint16_t *ids = (uint16_t *)(void *)(data + o->ids);
@@ -363,20 +390,22 @@ static void fill_block(se_token_job *j, const se_token_offsets *o, int64_t texts
 
 static se_status write_block(se_token_job *j, const se_reading *r)
 {
-    int64_t texts = r->n * se_source_columns(j->source)->n;
-    se_token_offsets o = se_token_place(texts, j->batch.total, j->wide);
+    const se_columns *c = se_source_columns(j->source);
+    int64_t lists = r->n * c->n, texts = (int64_t)(j->text.bytes / sizeof(char *));
+    se_token_offsets o = se_token_place(texts, c->lists ? lists : 0, j->batch.total, j->wide);
     j->block.bytes = 0;
     se_status s = se_blob_reserve(&j->block, (size_t)o.bytes);
     if (s != SE_OK)
         return s;
     memset(j->block.data, 0, (size_t)o.bytes);
-    fill_block(j, &o, texts);
+    fill_block(j, &o, lists, texts);
     se_token_block *b = (void *)j->block.data;
     *b = (se_token_block){.magic = SE_TOKEN_BLOCK_MAGIC,
                           .number = j->blocks,
                           .pairs = r->n,
                           .tokens = j->batch.total,
                           .bytes = o.bytes,
+                          .texts = texts,
                           .after = r->after};
     b->check = se_hash_text(b + 1, (size_t)o.bytes - sizeof *b, j->check);
     memcpy(b->stats, j->stats, sizeof b->stats);
@@ -394,17 +423,37 @@ static se_status write_block(se_token_job *j, const se_reading *r)
     return s;
 }
 
+/* All texts of the records, list by list. */
+static se_status gather(se_token_job *j, const se_reading *r)
+{
+    int32_t columns = se_source_columns(j->source)->n;
+    uint32_t n = 0;
+    j->text.bytes = j->bytes.bytes = j->first.bytes = 0;
+    se_status s = se_blob_add(&j->first, &n, sizeof n);
+    for (int64_t l = 0; s == SE_OK && l < r->n * columns; l++) {
+        const se_record *record = &j->records[l / columns];
+        int32_t c = (int32_t)(l % columns);
+        for (int64_t k = 0; s == SE_OK && k < se_record_count(record, c); k++, n++) {
+            size_t bytes;
+            const char *text = se_record_text(record, c, k, &bytes);
+            s = se_blob_add(&j->text, &text, sizeof text);
+            if (s == SE_OK)
+                s = se_blob_add(&j->bytes, &bytes, sizeof bytes);
+        }
+        if (s == SE_OK)
+            s = se_blob_add(&j->first, &n, sizeof n);
+    }
+    return s;
+}
+
 /* Records -> tokens -> a block of the file. */
 static se_status tokenise_block(se_token_job *j, const se_reading *r)
 {
-    int32_t columns = se_source_columns(j->source)->n;
-    for (int64_t i = 0; i < r->n; i++)
-        for (int32_t c = 0; c < columns; c++) {
-            j->text[i * columns + c] = j->records[i].text[c];
-            j->bytes[i * columns + c] = j->records[i].bytes[c];
-        }
-    se_status s = se_tokenizer_encode_batch(j->tokenizer, j->text, j->bytes, r->n * columns,
-                                            j->max_tokens, false, &j->batch);
+    se_status s = gather(j, r);
+    if (s == SE_OK)
+        s = se_tokenizer_encode_batch(
+            j->tokenizer, (const void *)j->text.data, (const void *)j->bytes.data,
+            (int64_t)(j->text.bytes / sizeof(char *)), j->max_tokens, false, &j->batch);
     return s == SE_OK ? write_block(j, r) : s;
 }
 

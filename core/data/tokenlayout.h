@@ -6,8 +6,11 @@
  *              int64 bucket[SE_TOKEN_BUCKETS]; filled up
  *   end        se_token_end, the last bytes of the file
  *
- * A file that is being made has no tail and no end; each of its blocks says how it goes on. A text
- * is number pair * columns + column within its block. */
+ * A file that is being made has no tail and no end; each of its blocks says how it goes on.
+ *
+ * List number pair * columns + column of a block is what a pair's text is drawn from: with `lists`
+ * in the head, the texts first[list] up to first[list + 1] of the block, none where the text is
+ * another one of the list before; without it, text number `list` alone. */
 #ifndef SE_DATA_TOKENLAYOUT_H
 #define SE_DATA_TOKENLAYOUT_H
 
@@ -24,16 +27,19 @@ typedef struct se_token_head {
     uint32_t columns, wide; /* wide: ids have 32 bits, else 16 */
     uint64_t facts, text; /* bytes: the JSON text of the facts, with a line break behind it; all of
                              the text, which goes on with the list of the columns' names */
-    uint64_t unused[3];
+    uint64_t lists;       /* whether a list may have other than one text */
+    uint64_t unused[2];
 } se_token_head;
 
-/* The block: this, hash[texts], start[texts + 1], cut[texts], ids[start[texts]], filled up. */
+/* The block: this, hash[texts], start[texts + 1], first[pairs * columns + 1] (with lists),
+ * cut[texts], ids[start[texts]], filled up. */
 typedef struct se_token_block {
     uint64_t magic;
     int64_t number, pairs, tokens, bytes; /* bytes: of the whole block */
     se_source_place after;                /* where the sources go on behind it */
     uint64_t check; /* XXH64 of what follows, with the check of the block before as seed */
-    uint64_t unused[5];
+    int64_t texts;
+    uint64_t unused[4];
     se_column_stats stats[SE_MAX_COLUMNS]; /* of all blocks so far */
 } se_token_block;
 
@@ -52,15 +58,18 @@ _Static_assert(sizeof(se_token_block) % SE_TOKEN_ALIGN == 0, "token file layout"
 typedef struct se_token_arrays {
     const uint64_t *hash;
     const uint32_t *start;
+    const uint32_t *first; /* NULL: without lists */
     const uint8_t *cut;
-    const void *ids; /* uint16_t or int32_t */
+    const void *ids;     /* uint16_t or int32_t */
+    int64_t texts, room; /* room: ids that there is room for */
 } se_token_arrays;
 
-/* Where they begin behind the block's first byte; *bytes: the block's length, filled up. */
+/* Where they begin behind the block's first byte; bytes: the block's length, filled up. lists: how
+ * many, 0 without them. */
 typedef struct se_token_offsets {
-    int64_t hash, start, cut, ids, bytes;
+    int64_t hash, start, first, cut, ids, bytes;
 } se_token_offsets;
-se_token_offsets se_token_place(int64_t texts, int64_t tokens, bool wide);
+se_token_offsets se_token_place(int64_t texts, int64_t lists, int64_t tokens, bool wide);
 
 /* What a token file is made from (tokenfile.h, se_token_job_open). */
 typedef struct se_token_inputs {

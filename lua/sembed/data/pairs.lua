@@ -8,7 +8,8 @@
 -- Without one they are texts in memory: held:text('context', i), held:texts('context', 1, 100).
 --
 -- A file is JSON lines ({"context", "response"}, [a, b, ...], {"texts": [a, b, ...]},
--- {"set": [a, b]}, {"query", "pos", "neg"}), tsv or csv by its name, or left.txt+right.txt: plain
+-- {"set": [a, b, ...]}, {"query", "pos", "neg"}, lists of any length: training draws from them anew
+-- each epoch, the others take the first), tsv or csv by its name, or left.txt+right.txt: plain
 -- text line by line. All of them plain, gzip or zstd.
 --
 -- Options beside the paths: columns (names, in order; none: the first line decides; 'a+b' of JSON

@@ -61,18 +61,15 @@ end
 -- What a column holds, all files together and nothing held out: texts, tokens, bytes, truncated
 -- (texts), cut (tokens), longest.
 function Pairs:stats(column)
-  local s, index = { tokens = 0, bytes = 0, truncated = 0, cut = 0, longest = 0 },
+  local s, index = { texts = 0, tokens = 0, bytes = 0, truncated = 0, cut = 0, longest = 0 },
     self:column(column)
-  local texts = 0
   for _, file in ipairs(self.files) do
     core.check(C.se_token_file_stats(file, index, stats))
     for key, value in pairs(s) do
       local more = tonumber(stats[key])
       s[key] = key == 'longest' and math.max(value, more) or value + more
     end
-    texts = texts + tonumber(C.se_token_file_count(file))
   end
-  s.texts = texts
   return s
 end
 
