@@ -13,7 +13,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # Libraries, by Debian's names. The programs that build may come from anywhere, so they are looked
 # for on the path.
 libraries='libluajit-5.1-dev lua-lpeg-dev libblis-openmp-dev libcmocka-dev libutf8proc-dev
-    libjansson-dev zlib1g-dev libzstd-dev libedit-dev libmicrohttpd-dev libcurl4-openssl-dev'
+    libjansson-dev zlib1g-dev libzstd-dev libmicrohttpd-dev libcurl4-openssl-dev'
 
 missing_packages() {
     have "${CC:-cc}" || echo gcc
@@ -53,7 +53,7 @@ else
     say 'no apt-get here, so these have to be there already: a C11 compiler with OpenMP, cmake 3.20,'
     say 'ninja or make, pkg-config, luajit and its static library (libluajit-5.1.a), lpeg as a static'
     say 'library (liblua5.1-lpeg.a), BLIS with OpenMP (libblis.a), cmocka, utf8proc, jansson, zlib,'
-    say 'zstd, libedit, and the headers of libmicrohttpd and libcurl (opened when they are needed)'
+    say 'zstd, and the headers of libmicrohttpd and libcurl (opened when they are needed)'
 fi
 
 if [ ! -f build/CMakeCache.txt ] && have ninja; then

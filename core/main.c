@@ -3,7 +3,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "embed.h"
 
-#include <editline/readline.h>
+#include "terminal.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -18,10 +19,20 @@ static volatile sig_atomic_t last_signal;
 
 /* --- signals --- */
 
+/* Inside host_guarded the hook stays: code that catches the first error (a loop around pcall) gets
+ * another GRACE instructions later, and then at every instruction until the command has ended. The
+ * grace lets the library put its own things in order. */
+enum { GRACE = 10000 };
+static bool is_guarded;
+static int stops;
+
 static void stop_hook(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
-    lua_sethook(L, NULL, 0, 0);
+    if (is_guarded)
+        lua_sethook(L, stop_hook, LUA_MASKCOUNT, stops++ ? 1 : GRACE);
+    else
+        lua_sethook(L, NULL, 0, 0);
     luaL_error(L, "interrupted");
 }
 
@@ -40,30 +51,76 @@ static void on_signal(int number)
         lua_sethook(state, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
+/* --- Lua's memory --- */
+
+/* The memory of the machine bounds what Lua takes, or the kernel would end the process. The prompt
+ * itself may use RESERVE more than a command, so that it can go on when a command found none. */
+enum { RESERVE = 32 << 20 };
+static lua_Alloc plain_alloc;
+static void *plain_data;
+static size_t lua_bytes, lua_most;
+
+static void *bounded_alloc(void *data, void *old, size_t old_bytes, size_t bytes)
+{
+    (void)data;
+    size_t most = is_guarded ? lua_most : lua_most + RESERVE;
+    if (bytes > old_bytes && bytes - old_bytes > most - (lua_bytes < most ? lua_bytes : most))
+        return NULL;
+    void *p = plain_alloc(plain_data, old, old_bytes, bytes);
+    if (p || bytes == 0)
+        lua_bytes += bytes - old_bytes;
+    return p;
+}
+
+/* memory_most(bytes) sets what Lua may use, up to the machine's memory; memory_most() -> it. */
+static int host_memory_most(lua_State *L)
+{
+    if (lua_isnoneornil(L, 1)) {
+        lua_pushnumber(L, (double)lua_most);
+        return 1;
+    }
+    double all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    double most = luaL_checknumber(L, 1);
+    lua_most = (size_t)(most < all ? most : all);
+    if (!plain_alloc) {
+        lua_bytes = (size_t)lua_gc(L, LUA_GCCOUNT, 0) << 10;
+        plain_alloc = lua_getallocf(L, &plain_data);
+        lua_setallocf(L, bounded_alloc, NULL);
+    }
+    return 0;
+}
+
 /* --- what Lua calls: more of "sembed.host" --- */
 
-/* read_line(prompt) -> a line typed with editing, or nil at the end of input. */
-static int host_read_line(lua_State *L)
+/* The command is over: its handler and what follows run undisturbed. */
+static int call_handler(lua_State *L)
 {
-    char *line = readline(luaL_checkstring(L, 1));
-    if (!line)
-        return 0;
-    lua_pushstring(L, line);
-    free(line);
+    lua_sethook(L, NULL, 0, 0);
+    lua_settop(L, 1);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, 1, 1);
     return 1;
 }
 
-/* history("read" | "write" | "add", file or entry) */
-static int host_history(lua_State *L)
+/* guarded(f, handler) -> as xpcall, for a command of the prompt: Ctrl-C stops f and nothing else,
+ * whatever f catches. Outside of it a signal only sets the flag. */
+static int host_guarded(lua_State *L)
 {
-    const char *what = luaL_checkstring(L, 1), *text = luaL_checkstring(L, 2);
-    if (*what == 'r')
-        read_history(text);
-    else if (*what == 'w')
-        write_history(text);
-    else
-        add_history(text);
-    return 0;
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 2);
+    lua_pushcclosure(L, call_handler, 1);
+    lua_insert(L, 1);
+    stops = 0;
+    is_guarded = true;
+    se_interrupt_defer(false);
+    int rc = lua_pcall(L, 0, LUA_MULTRET, 1);
+    se_interrupt_defer(true);
+    lua_sethook(L, NULL, 0, 0);
+    is_guarded = false;
+    lua_pushboolean(L, rc == 0);
+    lua_replace(L, 1);
+    return lua_gettop(L);
 }
 
 /* facts() -> the last signal's number (0: none came), the program's path. */
@@ -81,13 +138,14 @@ static int host_facts(lua_State *L)
 /* Runs with everything on Lua's stack, so that an error here is a message too. */
 static int start(lua_State *L)
 {
-    static const luaL_Reg calls[] = {{"read_line", host_read_line},
-                                     {"history", host_history},
+    static const luaL_Reg calls[] = {{"guarded", host_guarded},
+                                     {"memory_most", host_memory_most},
                                      {"facts", host_facts},
                                      {NULL, NULL}};
     char **argv = lua_touserdata(L, 1);
     se_lua_open(L);
     luaL_register(L, NULL, calls);
+    se_terminal_functions(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "sembed.program");
     lua_call(L, 1, 1);

@@ -38,7 +38,8 @@ local layers = {
   { name = 'tokenizer.h', files = { '^tokenizer/tokenizer%.h$' }, may = { 'base' } },
   { name = 'tokenizer', files = { '^tokenizer/.+%.[ch]$' }, may = { 'tokenizer.h', 'base' } },
   { name = 'program',
-    files = { '^core/main%.c$', '^core/embed%.[ch]$', '^core/call%.[ch]$', '^core/bind%.c$' },
+    files = { '^core/main%.c$', '^core/embed%.[ch]$', '^core/call%.[ch]$', '^core/bind%.c$',
+      '^core/terminal%.[ch]$' },
     may = { 'turn', 'tokenizer.h', 'sembed.h', 'op.h', 'type', 'base' } },
   { name = 'examples', files = { '^recipes/examples/.+%.c$' } }, -- only installed headers: <op.h>
 }
@@ -46,7 +47,8 @@ local layers = {
 -- Libraries that only some files know. Others (the C library, POSIX) are free.
 local libraries = {
   { headers = { 'lua.h', 'lauxlib.h', 'lualib.h', 'luajit.h' },
-    files = { '^core/main%.c$', '^core/embed%.c$', '^core/call%.c$', '^core/bind%.c$' } },
+    files = { '^core/main%.c$', '^core/embed%.c$', '^core/call%.c$', '^core/bind%.c$',
+      '^core/terminal%.[ch]$' } },
   { headers = { 'blis.h', 'blis/blis.h', 'cblas.h' }, files = { '^core/kernels/gemm%.c$' } },
   { headers = { 'mpi.h' }, files = { '^core/shard/mpi%.c$' } },
   { headers = { 'pjrt_c_api.h', 'xla/pjrt/c/pjrt_c_api.h' },
@@ -56,7 +58,6 @@ local libraries = {
   { headers = { 'zlib.h', 'zstd.h' }, files = { '^core/io/', '^core/data/' } },
   { headers = { 'curl/curl.h' }, files = { '^core/io/' } },
   { headers = { 'microhttpd.h' }, files = { '^core/serve/' } },
-  { headers = { 'editline/readline.h', 'histedit.h' }, files = { '^core/main%.c$' } },
   { headers = { 'omp.h' },
     files = { '^core/base%.c$', '^core/kernels/', '^core/exec/', '^core/data/', '^tokenizer/' } },
   { headers = { 'cmocka.h' }, files = {} },

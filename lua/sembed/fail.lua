@@ -49,6 +49,18 @@ function fail.is_stop(value)
   return getmetatable(value) == Stop
 end
 
+-- An error message as it is being raised, with its place: one from inside the library names the
+-- recipe's line, too. SEMBED_TRACE=1 adds the calls that led there.
+function fail.with_place(message)
+  if fail.is_stop(message) or type(message) ~= 'string' then return message end
+  local trace = os.getenv 'SEMBED_TRACE' == '1' and '\n' .. debug.traceback('', 3) or ''
+  if message:match '^sembed[%w_.]*:%d+:' then
+    local file, line = fail.place()
+    if file then message = ('%s:%d: %s'):format(file, line, message) end
+  end
+  return message .. trace
+end
+
 -- The known name nearest to a misspelt one, or nil when none is near.
 local function distance(a, b)
   local row = {}
@@ -75,7 +87,7 @@ function fail.nearest(name, known)
     local d = distance(name, other)
     if not least or d < least or (d == least and other < best) then best, least = other, d end
   end
-  if least and least <= math.max(2, math.floor(#name / 2)) then return best end
+  if least and least < #name and least <= math.max(2, math.floor(#name / 2)) then return best end
 end
 
 -- 'unknown key "bacth"; did you mean "batch"?'

@@ -119,7 +119,7 @@ end
 local function load_job(job)
   if job.code then
     run.source, run.command = job.code, run.called .. ' -e ...'
-    return assert(loadstring(job.code, '=-e'))
+    return assert(loadstring(job.seen and job.seen:source(job.code) or job.code, '=-e'))
   end
   local text, chunk, folder = find_recipe(job.recipe)
   run.source, run.file = text, job.recipe
@@ -128,6 +128,7 @@ local function load_job(job)
   if job.manual then return run.print_manual end
   package.path = folder .. '/?.lua;' .. package.path
   text = text:gsub('^#[^\n]*', '') -- a recipe may be a script: #!/usr/bin/env sembed
+  if job.seen then text = job.seen:source(text) end
   return assert(loadstring(text, chunk))
 end
 
@@ -153,20 +154,10 @@ end
 local function work(job)
   require('sembed.config').engine_only()
   local chunk = load_job(job)
+  if job.seen then job.seen.chunk = chunk end
   chunk(unpack(run.words))
   check_keys()
   show_profile()
-end
-
--- One message with its place. An error inside the library names the recipe's line, too.
-local function with_place(message)
-  if fail.is_stop(message) or type(message) ~= 'string' then return message end
-  local trace = os.getenv 'SEMBED_TRACE' == '1' and '\n' .. debug.traceback('', 3) or ''
-  if message:match '^sembed[%w_.]*:%d+:' then
-    local file, line = fail.place()
-    if file then message = ('%s:%d: %s'):format(file, line, message) end
-  end
-  return message .. trace
 end
 
 -- After an error or at the prompt: no step is open, no assign waits. A module whose loading was
@@ -195,6 +186,25 @@ local function status_of(problem)
   return interrupted and 128 + number or 1
 end
 
+-- Reports what ended a recipe; the status to end with.
+local function failed(problem)
+  require('sembed.progress').finish()
+  clean_up()
+  return status_of(problem)
+end
+
+-- Runs the recipe, then the prompt.
+local function stay(job)
+  local seen = require('sembed.repl.seen').new()
+  job.seen = seen
+  require('sembed.repl.evaluate').prepare()
+  local ok, problem = host.guarded(function() work(job) end,
+    function(message) return seen:explain(message) end)
+  if not ok then failed(problem) end
+  seen.close()
+  return require 'sembed.repl'(clean_up, seen)
+end
+
 local function main(args)
   run.program = select(2, host.facts())
   local job = parse(args)
@@ -210,19 +220,14 @@ local function main(args)
     require('sembed.config').engine_only()
     return require 'sembed.repl'(clean_up)
   end
-  local ok, problem = xpcall(function() work(job) end, with_place)
-  local status = 0
-  if not ok then
-    require('sembed.progress').finish()
-    clean_up()
-    status = status_of(problem)
-  end
-  if job.stay then return require 'sembed.repl'(clean_up) end
-  return status
+  if job.stay then return stay(job) end
+  local ok, problem = xpcall(function() work(job) end, fail.with_place)
+  if ok then return 0 end
+  return failed(problem)
 end
 
 return function(args)
-  local ok, status = xpcall(function() return main(args) end, with_place)
+  local ok, status = xpcall(function() return main(args) end, fail.with_place)
   if ok then return status end
   return status_of(status)
 end

@@ -80,7 +80,8 @@ local function text_of(rows)
   if #rows > MOST then
     lines[#lines + 1] = ('%d more of %d bytes'):format(#rows - MOST, further)
   end
-  local live, peak = tonumber(C.se_memory_live()), tonumber(C.se_memory_peak())
+  local live = tonumber(C.se_memory_live())
+  local peak = math.max(tonumber(C.se_memory_peak()), core.peak or 0) -- of commands before this one
   lines[#lines + 1] = ('%d tensors with names, %.1f MB; %.1f MB alive in all, at most %.1f MB')
     :format(#rows, named / 1e6, live / 1e6, peak / 1e6)
   return table.concat(lines, '\n')
