@@ -47,6 +47,7 @@ end
 -- --- frames ---
 
 local MOST = 60 -- frames looked at
+local WIDE = 70 -- bytes shown of a local
 
 -- The level of the first frame that is neither the library's nor C's, as the caller counts.
 local function failing_level()
@@ -55,6 +56,21 @@ local function failing_level()
     if not info then return end
     if info.currentline > 0 and info.source:sub(1, 7) ~= '=sembed' then return level - 1, info end
   end
+end
+
+-- What `frame` shows: a line each, not all that a table holds.
+local Frame = {}
+
+local function brief(value)
+  local text = require('sembed.show').value(value, 3):gsub('%s+', ' ')
+  return #text > WIDE and text:sub(1, WIDE - 3) .. '...' or text
+end
+
+function Frame:__tostring()
+  local lines = {}
+  for name, value in pairs(self) do lines[#lines + 1] = ('%s = %s'):format(name, brief(value)) end
+  table.sort(lines)
+  return table.concat(lines, '\n')
 end
 
 -- The locals of a level as a table; names alone, too, since a local may be nil.
@@ -92,7 +108,9 @@ function evaluate.explain(message, env, unit)
   local level, info = failing_level()
   if not level or is_memory(tostring(message)) then return message end
   local frame
-  if info.source ~= '=prompt' or info.what ~= 'main' then frame = evaluate.locals(level) end
+  if info.source ~= '=prompt' or info.what ~= 'main' then
+    frame = setmetatable(evaluate.locals(level), Frame)
+  end
   if type(message) ~= 'string' then return message, frame end
   local look_up, names = near.scope(level, env)
   local line = source_line(info.source, info.currentline, unit)
