@@ -37,7 +37,7 @@ typedef struct se_comments_state {
 
 /* Reads JSON lines (plain, gzip, zstd; "-" is standard input) with id, link_id, parent_id and body
  * (author and subreddit where `all` is set); writes OUT/train.jsonl.gz and OUT/test.jsonl.gz. The
- * work in between is in OUT/work, which is gone at the end. Fails where OUT has a job of other
+ * work in between is in OUT/parts, which is gone at the end. Fails where OUT has a job of other
  * files or options, or finished pairs. */
 SE_API se_status se_comments_open(const char *out, int32_t n_files, const char *const *files,
                                   const se_comments_options *options, se_comments **job);

@@ -45,7 +45,7 @@ for _, case in ipairs { { 'edge', edge, 'comments/expected-edge-pairs.jsonl', 37
   check.equal(#wanted, case[4], case[3])
   check.equal(table.concat(got, '\n'), table.concat(wanted, '\n'), case[1])
   check.ok(text:find('pairs for training', 1, true), '%s', text)
-  check.ok(not se.files.exists(out .. '/work'), 'the work folder is gone')
+  check.ok(not se.files.exists(out .. '/parts'), 'the folder of parts is gone')
 end
 
 -- One thread, several: the same bytes. Little memory, from standard input, whose size is not known,
