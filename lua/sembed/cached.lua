@@ -10,20 +10,29 @@
 local core = require 'sembed.ffi'
 local op = require 'sembed.op'
 local tensor = require 'sembed.tensor'
+local text = require 'sembed.text'
 
-local f = op.functions
+local f, C = op.functions, core.C
+local cached = {}
+local stats = core.new 'se_stats'
 
--- Texts in parts of at most `size`.
-local function parts_of(text, size)
-  local parts = {}
-  for first = 0, text.count - 1, size do
-    parts[#parts + 1] = text:part(first, math.min(size, text.count - first))
+-- Texts in parts of at most `size` texts and `tokens` tokens; a single text may be longer.
+local function parts_of(whole, size, tokens)
+  local parts, starts, first = {}, whole.arrays.starts, 0
+  while first < whole.count do
+    local last = first + 1
+    while last < whole.count and last - first < size
+      and starts[last + 1] - starts[first] <= tokens do
+      last = last + 1
+    end
+    parts[#parts + 1] = whole:part(first, last - first)
+    first = last
   end
   return parts
 end
 
 -- All vectors of a text's parts as one leaf.
-local function vectors_of(encode, parts, text)
+local function vectors_of(encode, parts, whole)
   local list = {}
   for i, part in ipairs(parts) do
     list[i] = tensor.scope('chunk', function()
@@ -37,7 +46,7 @@ local function vectors_of(encode, parts, text)
   if #list > 1 then
     for _, v in ipairs(list) do core.release(v) end
   end
-  if all:is_varying() then tensor.vary(all, text.rows) end
+  if all:is_varying() then tensor.vary(all, whole.rows) end
   return all
 end
 
@@ -87,13 +96,62 @@ local function add_part(encode, params, sums, part, dv, last)
   end
 end
 
--- run(texts) -> value, grads, seen; at most `size` texts are encoded at once. loss: takes the list
--- of vectors.
-return function(encode, loss, params, size, texts)
-  local parts, vectors, left = {}, {}, 0
-  for i, text in ipairs(texts) do
-    parts[i] = parts_of(text, size)
-    vectors[i] = vectors_of(encode, parts[i], text)
+-- Whether all texts can be encoded at once (options as below).
+function cached.whole(options, texts)
+  local chunk, tokens = options.chunk or 0, options.tokens or 0
+  if chunk == 0 and tokens == 0 then return C.se_memory_limit_now() == 0 end
+  for _, one in ipairs(texts) do
+    if chunk > 0 and one.count > chunk or tokens > 0 and one.tokens > tokens then return false end
+  end
+  return true
+end
+
+-- How many tokens can be encoded at once within `limit` bytes: a few texts are encoded and carried
+-- back, and the room that the plan has for that tells what a token takes. Parameters, two moments
+-- and two sets of gradients take the rest. The same numbers, and so the same bits, in every run.
+local TEXTS, LENGTH, SHARE = 16, 32, 0.8 -- of the probe; how much of the room is used
+
+local function tokens_within(encode, params, limit)
+  local list, fixed = {}, 0
+  for i = 1, TEXTS do
+    list[i] = {}
+    for k = 1, LENGTH do list[i][k] = k end
+  end
+  for i = 1, #params do
+    local bytes = 4
+    for _, n in ipairs(params[i]:shape()) do bytes = bytes * n end
+    fixed = fixed + 5 * bytes
+  end
+  tensor.scope('probe', function()
+    local vectors = encode(text.of_ids(list))
+    local grads, computed = tensor.grad((vectors * vectors):sum(), params), {}
+    for i = 1, #params do computed[#computed + 1] = grads[i] end
+    tensor.eval(computed)
+  end)
+  C.se_stats_read(stats)
+  local each = tonumber(stats.plan_arena_bytes) / (TEXTS * LENGTH)
+  return math.max(1, math.floor(SHARE * (limit - fixed) / each))
+end
+
+-- options: params; chunk, tokens: at most so many texts and tokens are encoded at once (0 or nil:
+-- no limit); without either, the memory limit of the run decides, if it has one. loss takes the
+-- list of vectors. Gives value, grads, seen. `known` keeps what was found out for the next step.
+function cached.run(encode, loss, options, known, texts)
+  local params, parts, vectors, left = options.params, {}, {}, 0
+  local limit = tonumber(C.se_memory_limit_now())
+  local size, tokens = options.chunk or 0, options.tokens or 0
+  if size == 0 and tokens == 0 and limit > 0 then
+    if not known.tokens then
+      known.tokens = tokens_within(encode, params, limit)
+      io.stderr:write(('encoding %d tokens at once, for the memory limit of %.1f GB\n'):format(
+        known.tokens, limit / 1e9))
+    end
+    tokens = known.tokens
+  end
+  size, tokens = size > 0 and size or math.huge, tokens > 0 and tokens or math.huge
+  for i, whole in ipairs(texts) do
+    parts[i] = parts_of(whole, size, tokens)
+    vectors[i] = vectors_of(encode, parts[i], whole)
     left = left + #parts[i]
   end
   local value, dv, sums, seen = outer(loss, vectors, params)
@@ -105,3 +163,5 @@ return function(encode, loss, params, size, texts)
   end
   return value, sums, seen
 end
+
+return cached

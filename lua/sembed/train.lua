@@ -260,17 +260,18 @@ end
 -- A function run(text, ...) -> value, grads, seen, which encodes each text, takes loss(vector, ...)
 -- -> value, seen (a table, {} where it gives none), and the gradients with respect to
 -- options.params: the model's, and those of the loss, if it has any. Arguments that are no packed
--- texts are handed on to the loss: labels, f32[my rows]. options.chunk: how many texts are encoded
--- at once (cached.lua); nil or 0: all.
+-- texts are handed on to the loss: labels, f32[my rows]. options.chunk and options.tokens: at most
+-- so many texts and tokens are encoded at once (cached.lua). Without them all texts are, or, under
+-- a memory limit (memory=8G), as many tokens as fit.
 function train.cached(encode, loss, options)
   fail.unless(options and options.params, 'train.cached: { params = ... } is missing')
-  local chunk = options.chunk or 0
+  local known = {}
   return function(...)
     local texts, apply = split_arguments(loss, ...)
-    local vectors, whole = {}, true
-    for _, text in ipairs(texts) do whole = whole and (chunk == 0 or text.count <= chunk) end
-    if not whole then
-      return require 'sembed.cached'(encode, apply, options.params, chunk, texts)
+    local vectors = {}
+    local cached = require 'sembed.cached'
+    if not cached.whole(options, texts) then
+      return cached.run(encode, apply, options, known, texts)
     end
     for i, text in ipairs(texts) do vectors[i] = encode(text) end
     local value, seen = apply(vectors)

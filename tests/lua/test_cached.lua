@@ -2,6 +2,9 @@
 -- training in chunks follows the one without.
 local se = require 'sembed'
 local check = require 'check'
+local C = require('sembed.ffi').C
+
+local LITTLE = 20 * 2 ^ 20 -- bytes: about half of the batch below fits
 
 local folder = check.data 'tiny-mpnet'
 local function fresh()
@@ -16,8 +19,9 @@ local function encoder(m)
 end
 local loss = se.loss.in_batch.symmetric()
 
-local function gradients(chunk, batch)
-  local run = se.train.cached(encoder(model), loss, { params = model.params, chunk = chunk })
+local function gradients(chunk, batch, tokens)
+  local run = se.train.cached(encoder(model), loss, { params = model.params, chunk = chunk,
+    tokens = tokens })
   local value, grads, seen = run(batch.a, batch.b)
   local list = {}
   for i = 1, #model.params do list[i] = grads[i] end
@@ -27,12 +31,15 @@ local function gradients(chunk, batch)
 end
 
 -- Chunks of every kind: one text, some with a remainder, nearly all.
-for step, batch in se.train.steps(talk, { steps = 1, batch = 48, seed = 5 }) do
+for step, batch in se.train.steps(talk, { steps = 1, batch = 150, seed = 5 }) do
   check.equal(step, 1, 'step')
   local value, accuracy, whole = gradients(nil, batch)
-  for _, chunk in ipairs { 1, 7, 16, 47 } do
-    local name = 'chunks of ' .. chunk
-    local v, a, list = gradients(chunk, batch)
+  for _, how in ipairs { { 1 }, { 7 }, { 16 }, { 47 }, { 0, 100 }, { 0, 1 }, { 9, 120 },
+    { 0, 0 } } do
+    local name = ('chunks of %d texts, %d tokens'):format(how[1], how[2] or 0)
+    if how[2] == 0 then C.se_memory_limit(LITTLE) end -- the limit decides
+    local v, a, list = gradients(how[1], batch, how[2])
+    if how[2] == 0 then C.se_memory_limit(0) end
     check.close(v, value, 1e-6, name .. ', loss')
     check.equal(a, accuracy, name .. ', accuracy')
     local apart, all = 0, 0
