@@ -32,8 +32,9 @@ end
 
 local function at_terminal(arguments) -- end of input at once: the prompt is left
   return function()
-    os.execute(([[cd "%s" && TERM=xterm HOME=/nowhere script -qec '"%s" %s' /dev/null </dev/null \
-      >/dev/null]]):format(top, se.run.program, arguments))
+    os.execute(([[cd "%s" && TERM=xterm HOME="$(mktemp -d)" \
+      script -qec '"%s" %s' /dev/null </dev/null >/dev/null]]):format(top,
+      se.run.program, arguments))
   end
 end
 
