@@ -8,8 +8,8 @@
 --                      or not; with own data and no test= 1 % of it is held out
 --   layers= hidden= heads= vocab= dropout=   the model, where there is no weights=
 --   chunk=N            encode N texts at once: a batch of any size in the memory of N (GradCache)
---   out=DIR save=N resume=auto   where to; save every N steps; go on from the last save, if any. A
---                      finished run is moved aside; an unfinished one tells the line to type
+--   out=DIR save=N keep=K resume=auto   where to; save every N steps, K saves stay; go on from
+--                      the last, if any. A finished run is moved aside; an unfinished one tells how
 --   evaluate=N sts=FILE   every N steps, not only before and after: held-out loss, accuracy in a
 --                      batch, 1-of-100; with sts= Spearman's rho of FILE, too (as sembed eval)
 --   eval=0, dry=true   no evaluation; only look
@@ -25,7 +25,7 @@ local cfg, given = se.config {
   weights = '', -- a model folder; '': random weights of the sizes below
   layers = 2, hidden = 128, heads = 4, vocab = 'data/vocab.txt',
   data = 'data/train.jsonl.gz', test = 'data/test.jsonl.gz',
-  out = 'runs/reddit_mpnet', resume = '', save = 0,
+  out = 'runs/reddit_mpnet', resume = '', save = 0, keep = 1,
   batch = 128, chunk = 0, length = 128,
   steps = 1600, warmup = 80, lr = 2e-3, scale = 20, dropout = 0.1,
   evaluate = 0, sts = '', eval = true, dry = false,

@@ -161,7 +161,7 @@ static void test_folders(void **state)
 static const char *const FILES[] = {"model.safetensors", "1_Pooling/config.json"};
 
 /* A save whose files say which step they are of. */
-static se_status save(const char *out, int64_t step, int32_t keep)
+static se_status save_as(const char *out, int64_t step, int32_t keep, bool best)
 {
     char *folder, name[600], text[32];
     static const char *const ALL[] = {"model.safetensors", "state.json", "1_Pooling/config.json"};
@@ -177,7 +177,12 @@ static se_status save(const char *out, int64_t step, int32_t keep)
             s = se_file_write(name, text, strlen(text));
     }
     se_io_free(folder);
-    return s == SE_OK ? se_save_commit(out, step, 2, FILES, keep, NULL) : s;
+    return s == SE_OK ? se_save_commit(out, step, 2, FILES, keep, best, NULL) : s;
+}
+
+static se_status save(const char *out, int64_t step, int32_t keep)
+{
+    return save_as(out, step, keep, false);
 }
 
 static bool save_holds(const char *folder, int64_t step)
@@ -251,6 +256,49 @@ static void test_saves(void **state)
     assert_int_equal(se_save_begin(out, -1, &path), SE_ERR_ARG);
 }
 
+/* The step of the complete save that `best` names; -1 where there is none. */
+static int64_t best_step(const char *out)
+{
+    char path[600], name[64] = "";
+    snprintf(path, sizeof path, "%s/best", out);
+    if (readlink(path, name, sizeof name - 1) < 0)
+        return -1;
+    long long step = -1;
+    assert_int_equal(sscanf(name, "save-%lld", &step), 1);
+    if (!save_holds(path, step))
+        fail_msg("%s is not complete", path);
+    return step;
+}
+
+static void test_best(void **state)
+{
+    (void)state;
+    const char *out = at("choice");
+    char *path;
+    int64_t step;
+    assert_int_equal(se_save_best(out), SE_ERR_STATE);
+    ok(save_as(out, 10, 2, true));
+    for (int64_t i = 20; i <= 50; i += 10)
+        ok(save(out, i, 2));
+    assert_int_equal(best_step(out), 10);
+    assert_int_equal(count(out), 7); /* save-10 save-40 save-50 last best and the files' two */
+    ok(save_as(out, 60, 2, true));
+    assert_int_equal(best_step(out), 60);
+    ok(save(out, 70, 1));
+    assert_int_equal(best_step(out), 60);
+    assert_int_equal(last_step(out), 70);
+    assert_int_equal(count(out), 6);
+    /* gone on from an older save by hand: the best of the same step stays until another is */
+    assert_int_equal(unlink(at("choice/last")), 0);
+    ok(save(out, 60, 1));
+    assert_true(save_holds(at("choice/save-60-2"), 60));
+    assert_int_equal(best_step(out), 60);
+    ok(se_save_best(out));
+    ok(se_save_last(out, &path, &step));
+    assert_string_equal(se_path_name(path), "save-60-2");
+    se_io_free(path);
+}
+
 static void test_bad_last(void **state)
 {
     (void)state;
@@ -275,7 +323,7 @@ static void break_everywhere(bool crash, bool orphan)
     for (;; n++) {
         const char *out = at("broken");
         wipe(out);
-        ok(save(out, 1, 1));
+        ok(save_as(out, 1, 1, true));
         if (orphan) {
             ok(se_folder_make(at("broken/save-2/1_Pooling")));
             put(at("broken/save-2/state.json"), "another run");
@@ -286,27 +334,29 @@ static void break_everywhere(bool crash, bool orphan)
             assert_true(child >= 0);
             if (child == 0) {
                 se_disk_break(n, true);
-                _exit(save(out, 2, 1) == SE_OK ? 0 : 1);
+                _exit(save_as(out, 2, 1, true) == SE_OK ? 0 : 1);
             }
             assert_int_equal(waitpid(child, &status, 0), child);
             assert_true(WIFEXITED(status));
             status = WEXITSTATUS(status);
         } else {
             se_disk_break(n, false);
-            status = save(out, 2, 1);
+            status = save_as(out, 2, 1, true);
             se_disk_break(0, false);
         }
-        int64_t last = last_step(out);
+        int64_t last = last_step(out), best = best_step(out);
         assert_true(last == 1 || last == 2);
+        assert_true(best == last || (best == 1 && last == 2));
         if (status == 0) {
             assert_int_equal(last, 2);
+            assert_int_equal(best, 2);
             break;
         }
         assert_int_equal(status, crash ? 99 : SE_ERR_IO);
         ok(se_save_link(out, 2, FILES));
         assert_true(holds(at("broken/model.safetensors"), last == 1 ? "step 1" : "step 2"));
         /* and the run can go on */
-        ok(save(out, 3, 1));
+        ok(save_as(out, 3, 1, true));
         assert_int_equal(last_step(out), 3);
         char *names;
         int64_t found;
@@ -315,7 +365,7 @@ static void break_everywhere(bool crash, bool orphan)
         for (int64_t i = 0; i < found; i++, name += strlen(name) + 1)
             assert_false(se_path_ends(name, ".part"));
         se_io_free(names);
-        assert_int_equal(found, 4); /* save-3 last model.safetensors 1_Pooling */
+        assert_int_equal(found, 5); /* save-3 last best model.safetensors 1_Pooling */
     }
     assert_true(n > 30);
     print_message("%ld calls broken one by one (%s%s)\n", n - 1, crash ? "crash" : "error",
@@ -357,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_write_fails_at_every_call),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_saves),
+        cmocka_unit_test(test_best),
         cmocka_unit_test(test_bad_last),
         cmocka_unit_test(test_error_at_every_call),
         cmocka_unit_test(test_crash_at_every_call),

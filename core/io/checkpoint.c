@@ -29,26 +29,26 @@ static bool parse_name(const char *name, int64_t *step, int64_t *k)
     return strcmp(name, again) == 0;
 }
 
-/* The name that `last` holds; "" when there is no `last`. */
-static se_status read_last(const char *out_dir, char name[NAME_BYTES])
+/* The name that the link `which` ("last", "best") holds; "" when there is none. */
+static se_status read_link(const char *out_dir, const char *which, char name[NAME_BYTES])
 {
     int64_t step, k;
     name[0] = 0;
-    char *last = se_path_join(out_dir, "last");
-    if (!last)
+    char *link = se_path_join(out_dir, which);
+    if (!link)
         return SE_ERR_MEMORY;
     se_status s = SE_OK;
-    ssize_t n = readlink(last, name, NAME_BYTES - 1);
+    ssize_t n = readlink(link, name, NAME_BYTES - 1);
     if (n < 0) {
         if (errno != ENOENT && errno != ENOTDIR)
-            s = se_disk_fail(last, "cannot read the link");
+            s = se_disk_fail(link, "cannot read the link");
         n = 0;
     }
     name[n] = 0;
     if (s == SE_OK && n > 0 && !parse_name(name, &step, &k))
-        s = se_fail(SE_ERR_FORMAT, "%s: the link names no save: '%s', expected save-STEP", last,
+        s = se_fail(SE_ERR_FORMAT, "%s: the link names no save: '%s', expected save-STEP", link,
                     name);
-    free(last);
+    free(link);
     return s;
 }
 
@@ -59,7 +59,7 @@ se_status se_save_last(const char *out_dir, char **path, int64_t *step)
     se_file_info at;
     *path = NULL;
     *step = 0;
-    se_status s = read_last(out_dir, name);
+    se_status s = read_link(out_dir, "last", name);
     if (s != SE_OK || !name[0])
         return s;
     parse_name(name, step, &k);
@@ -183,14 +183,15 @@ static se_status remove_save(const char *out_dir, const char *name)
 }
 
 typedef struct saves {
-    int64_t step, k; /* remove_older: saves before this one */
+    int64_t step, k;       /* remove_older: saves before this one */
+    char best[NAME_BYTES]; /* but this one */
     int64_t older;
 } saves;
 
 static bool before(const char *name, const saves *than)
 {
     int64_t step, k;
-    return parse_name(name, &step, &k) &&
+    return parse_name(name, &step, &k) && strcmp(name, than->best) != 0 &&
            (step < than->step || (step == than->step && k < than->k));
 }
 
@@ -202,12 +203,14 @@ static se_status count_older(const char *folder, const char *name, void *arg)
     return SE_OK;
 }
 
-/* Removes the oldest of the saves before `than` until keep - 1 are left. */
+/* Removes the oldest of the saves before `than` until keep - 1 are left, not counting `best`. */
 static se_status remove_older(const char *out_dir, saves than, int32_t keep)
 {
     char *names;
     int64_t n;
-    se_status s = each(out_dir, count_older, &than);
+    se_status s = read_link(out_dir, "best", than.best);
+    if (s == SE_OK)
+        s = each(out_dir, count_older, &than);
     while (s == SE_OK && keep > 0 && than.older >= keep) {
         saves oldest = {.step = INT64_MAX};
         char found[NAME_BYTES] = "";
@@ -265,35 +268,49 @@ se_status se_save_link(const char *out_dir, int32_t n, const char *const *files)
     return s;
 }
 
-/* Moves OUT/last to the save called `name`. */
-static se_status move_last(const char *out_dir, const char *name)
+/* Moves the link OUT/WHICH ("last", "best") to the save called `name`. */
+static se_status move_link(const char *out_dir, const char *which, const char *name)
 {
-    char *part = se_path_join(out_dir, "last.part"), *last = se_path_join(out_dir, "last");
-    se_status s = part && last ? se_disk_remove(part) : SE_ERR_MEMORY;
+    char *link = se_path_join(out_dir, which), *part = link ? se_path_with(link, ".part") : NULL;
+    se_status s = part ? se_disk_remove(part) : SE_ERR_MEMORY;
     if (s == SE_OK)
         s = se_disk_symlink(name, part);
     if (s == SE_OK)
-        s = se_disk_rename(part, last);
+        s = se_disk_rename(part, link);
     if (s == SE_OK)
         s = se_disk_sync_path(out_dir);
     free(part);
-    free(last);
+    free(link);
     return s;
 }
 
-/* Chooses the name: save-STEP, unless `last` names a save of this step. A save of that name that
- * `last` does not name is from a run that crashed before it counted, or that was cut back. */
-static se_status choose_name(const char *out_dir, int64_t step, int64_t *k, char **path)
+se_status se_save_best(const char *out_dir)
 {
     char last[NAME_BYTES];
+    se_status s = read_link(out_dir, "last", last);
+    if (s == SE_OK && !last[0])
+        return se_fail(SE_ERR_STATE, "%s: there is no save to call the best", out_dir);
+    return s == SE_OK ? move_link(out_dir, "best", last) : s;
+}
+
+/* Chooses the name: save-STEP, unless `last` or `best` names a save of this step. A save of that
+ * name that neither names is from a run that crashed before it counted, or that was cut back. */
+static se_status choose_name(const char *out_dir, int64_t step, int64_t *k, char **path)
+{
+    char last[NAME_BYTES], best[NAME_BYTES];
     int64_t last_step = -1, last_k = 0;
     se_file_info at;
-    se_status s = read_last(out_dir, last);
+    se_status s = read_link(out_dir, "last", last);
     if (s != SE_OK)
         return s;
     if (last[0])
         parse_name(last, &last_step, &last_k);
     *k = last_step == step ? last_k + 1 : 1;
+    s = read_link(out_dir, "best", best);
+    if (s != SE_OK)
+        return s;
+    if (best[0] && parse_name(best, &last_step, &last_k) && last_step == step && last_k >= *k)
+        *k = last_k + 1;
     *path = save_path(out_dir, step, *k, "");
     if (!*path)
         return SE_ERR_MEMORY;
@@ -302,7 +319,7 @@ static se_status choose_name(const char *out_dir, int64_t step, int64_t *k, char
 }
 
 se_status se_save_commit(const char *out_dir, int64_t step, int32_t n, const char *const *files,
-                         int32_t keep, char **path)
+                         int32_t keep, bool best, char **path)
 {
     char *done = NULL, *part = save_path(out_dir, step, 1, ".part");
     int64_t k = 1;
@@ -316,7 +333,9 @@ se_status se_save_commit(const char *out_dir, int64_t step, int32_t n, const cha
     if (s == SE_OK)
         s = se_disk_sync_path(out_dir);
     if (s == SE_OK)
-        s = move_last(out_dir, se_path_name(done));
+        s = move_link(out_dir, "last", se_path_name(done));
+    if (s == SE_OK && best)
+        s = move_link(out_dir, "best", se_path_name(done));
     if (s == SE_OK)
         s = se_save_link(out_dir, n, files);
     if (s == SE_OK)

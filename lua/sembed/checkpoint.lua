@@ -1,11 +1,13 @@
 -- Saves of a run in its folder OUT (core/io/checkpoint.h): OUT/save-STEP/ holds the model folder,
--- optimizer.safetensors, run.json (step, position in the data, config, length of the log) and the
--- recipe's text; OUT/last names the newest; the model's files stand in OUT itself, too.
+-- optimizer.safetensors, run.json (step, position in the data, random state, config, length of the
+-- log) and the recipe's text; OUT/last names the newest, OUT/best that of the step with the best
+-- value; the model's files stand in OUT itself, too.
 
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local files = require 'sembed.files'
 local json = require 'sembed.json'
+local random = require 'sembed.random'
 local run = require 'sembed.run'
 local safetensors = require 'sembed.safetensors'
 local tensor = require 'sembed.tensor'
@@ -38,6 +40,13 @@ end
 
 -- --- the folder at the start of a run ---
 
+-- A folder that can be written into, or an error before any step is computed.
+local function make_writable(out)
+  files.make_folder(out)
+  files.write(out .. '/probe', '')
+  files.remove(out .. '/probe')
+end
+
 -- A run's folder has a log or a save. Gives the save to go on from, or nil for a fresh start.
 function checkpoint.prepare(out, resume)
   fail.unless(resume == '' or resume == 'auto', 'resume=%s: auto is what there is', resume)
@@ -46,7 +55,7 @@ function checkpoint.prepare(out, resume)
   if files.exists(out) then path, state = checkpoint.last(out) end
   if resume == 'auto' then
     if not path and files.exists(log) then files.cut(log, 0) end
-    files.make_folder(out)
+    make_writable(out)
     return path, state
   end
   if path and state.finished then
@@ -56,7 +65,20 @@ function checkpoint.prepare(out, resume)
     fail.raise('%s holds an unfinished run: go on with\n  %s\nor take another out=', out,
       line or run.line { resume = 'auto' })
   end
-  files.make_folder(out)
+  make_writable(out)
+end
+
+-- Calls f(...), which writes into a run's folder. The message of an error tells, too, what stands
+-- and how to go on.
+function checkpoint.guard(out, f, ...)
+  local ok, result = pcall(f, ...)
+  if ok then return result end
+  local told = type(result) == 'string' and not result:match 'interrupted$'
+  if not out or not told then error(result, 0) end
+  local looked, path = pcall(checkpoint.last, out)
+  error(('%s\n%s; when that is mended, go on with\n  %s'):format(result,
+    looked and path and ('the save before it is whole: ' .. path) or 'nothing was saved yet',
+    run.line { resume = 'auto' }), 0)
 end
 
 -- --- saving ---
@@ -66,7 +88,11 @@ function checkpoint.plain(cfg)
   local copy = {}
   for key, value in pairs(cfg) do
     local kind = type(value)
-    if kind == 'number' or kind == 'string' or kind == 'boolean' then copy[key] = value end
+    if kind == 'table' then
+      copy[key] = #value > 0 and table.concat(value, ',') or nil
+    elseif kind == 'number' or kind == 'string' or kind == 'boolean' then
+      copy[key] = value
+    end
   end
   return copy
 end
@@ -77,7 +103,7 @@ local function fill_card(model, cfg, step)
   -- What the card tells elsewhere, or what changes no number.
   for _, key in ipairs { 'out', 'resume', 'save', 'dry', 'eval', 'evaluate', 'sts', 'profile',
     'memory', 'threads', 'device', 'data', 'test', 'steps', 'seed', 'layers',
-    'hidden', 'heads', 'inner', 'vocab' } do
+    'hidden', 'heads', 'inner', 'vocab', 'keep' } do
     parameters[key] = nil
   end
   if parameters.weights ~= '' then parameters.dropout = model.config.hidden_dropout_prob end
@@ -92,12 +118,9 @@ local function fill_card(model, cfg, step)
   model.card = card
 end
 
--- parts: model, optimizer (both optional), data. Everything is computed first, so the save is the
--- state after a whole step.
-function checkpoint.save(out, step, cfg, parts, finished, log_bytes)
-  tensor.eval()
-  core.check(C.se_save_begin(out, step, path_box))
-  local path, linked = take_path(), {}
+-- Writes all of a save into its folder; gives the model's files.
+local function write_save(path, step, cfg, parts, state)
+  local linked = {}
   if parts.model then
     fill_card(parts.model, cfg, step)
     linked = parts.model:save(path)
@@ -107,13 +130,34 @@ function checkpoint.save(out, step, cfg, parts, finished, log_bytes)
     safetensors.save(path .. '/optimizer.safetensors', names, tensors)
   end
   files.write(path .. '/recipe.lua', run.source)
-  files.write(path .. '/run.json', json.encode({
-    step = step, finished = finished, data = parts.data and parts.data:state(),
-    log_bytes = log_bytes, config = checkpoint.plain(cfg), command = run.line(),
-  }, { indent = 2 }) .. '\n')
+  local all = {
+    step = step, data = parts.data and parts.data:state(), random = random.state(),
+    files = json.array(linked), config = checkpoint.plain(cfg), command = run.line(),
+  }
+  for key, value in pairs(state) do all[key] = value end
+  files.write(path .. '/run.json', json.encode(all, { indent = 2 }) .. '\n')
+  return linked
+end
+
+local function write_and_commit(out, step, cfg, parts, state, best)
+  core.check(C.se_save_begin(out, step, path_box))
+  local path = take_path()
+  local ok, linked = pcall(write_save, path, step, cfg, parts, state)
+  if not ok then
+    C.se_folder_remove(path) -- what there is of it may be what fills the disk
+    error(linked, 0)
+  end
   core.check(C.se_save_commit(out, step, #linked, c_strings(linked), rawget(cfg, 'keep') or 1,
-    path_box))
+    best or false, path_box))
   return take_path()
+end
+
+-- parts: model, optimizer (both optional), data. state: what else run.json holds (finished,
+-- log_bytes, elapsed, best). best: this save is the best. Everything is computed first, so the
+-- save is the state after a whole step.
+function checkpoint.save(out, step, cfg, parts, state, best)
+  tensor.eval()
+  return (checkpoint.guard(out, write_and_commit, out, step, cfg, parts, state, best))
 end
 
 -- --- going on ---
@@ -123,26 +167,46 @@ local function assign_all(path, names, tensors)
   for i, name in ipairs(names) do tensor.assign(tensors[i], file:get(name)) end
 end
 
--- Keys that decide what a step computes: a run that goes on with others is told so.
-local function tell_changes(cfg, old)
-  for _, key in ipairs { 'seed', 'batch', 'lr', 'steps', 'warmup', 'length', 'scale' } do
-    local now, was = rawget(cfg, key), old and old[key]
-    if was ~= nil and now ~= nil and now ~= was then
-      io.stderr:write(('going on with %s=%s; it was %s\n'):format(key, tostring(now),
-        tostring(was)))
+-- Keys that change no number of a run.
+local quiet = { out = true, resume = true, save = true, keep = true, threads = true, memory = true,
+  profile = true, eval = true, evaluate = true, dry = true }
+
+-- A run that goes on with other keys, or another recipe, is told so.
+local function tell_changes(cfg, path, old)
+  local now, names = checkpoint.plain(cfg), {}
+  for key in pairs(now) do names[#names + 1] = key end
+  table.sort(names)
+  for _, key in ipairs(names) do
+    if old[key] ~= nil and now[key] ~= old[key] and not quiet[key] then
+      io.stderr:write(('going on with %s=%s; it was %s\n'):format(key, tostring(now[key]),
+        tostring(old[key])))
     end
+  end
+  local recipe = path .. '/recipe.lua'
+  if files.exists(recipe) and files.read(recipe) ~= run.source then
+    io.stderr:write(('going on with another text of the recipe; it was %s\n'):format(recipe))
   end
 end
 
-function checkpoint.restore(path, state, cfg, parts)
-  local model = parts.model
-  if model then model:restore(path) end
+-- What a crash between a save and its links left undone is done.
+local function heal(out, state)
+  local linked = state.files or {}
+  core.check(C.se_save_link(out, #linked, c_strings(linked)))
+  if state.best and state.best.step == state.step then core.check(C.se_save_best(out)) end
+end
+
+function checkpoint.restore(out, path, state, cfg, parts)
+  fail.unless(state.step <= cfg.steps, 'steps=%s: the run in %s is at step %d', tostring(cfg.steps),
+    out, state.step)
+  tell_changes(cfg, path, state.config or {})
+  checkpoint.guard(out, heal, out, state)
+  if parts.model then parts.model:restore(path) end
   if parts.optimizer then
     assign_all(path .. '/optimizer.safetensors', parts.optimizer:state())
   end
   tensor.eval()
   if parts.data and state.data then parts.data:restore(state.data) end
-  tell_changes(cfg, state.config)
+  if state.random then random.restore(state.random) end
 end
 
 return checkpoint

@@ -54,10 +54,13 @@ function Log:add(record)
   self.waiting = record
 end
 
--- How long the file is once all is written: a save remembers it, resuming cuts back to it.
+-- How long the file is once all is written and on the disk: a save remembers it, resuming cuts back
+-- to it.
 function Log:bytes()
   self:flush()
-  return self.path and files.exists(self.path) and files.size(self.path) or 0
+  if not self.path or not files.exists(self.path) then return 0 end
+  files.sync(self.path)
+  return files.size(self.path)
 end
 
 return log

@@ -7,7 +7,8 @@
 --
 -- A step's tensors belong to it; its end computes what was logged and all assigns in one program,
 -- and releases the rest. cfg: steps, batch, seed; and, where there is an out folder: out, save
--- (every how many steps, 0: at the end), resume ('auto' or ''). With parts.evaluate, a function of
+-- (every how many steps, 0: at the end), keep (how many saves stay, 1 when not given, 0: all),
+-- resume ('auto' or ''). With parts.evaluate, a function of
 -- the step, cfg.evaluate says after how many steps it is called; 0: before and after alone.
 
 local about = require 'sembed.train.about'
@@ -74,9 +75,26 @@ local function record_of(self, values)
   return record
 end
 
-local function save(self, finished)
+local function log_bytes(self) return (self.log:bytes()) end
+
+-- Whether the value that the recipe named for this step is above all before it.
+local function is_best(self)
+  local value = self.named
+  if not value or value ~= value or math.abs(value) == math.huge then return false end
+  if not self.best or value > self.best.value then
+    self.best = { step = self.step, value = value }
+  end
+  return self.best.step == self.step
+end
+
+local function save(self)
   if not self.out then return end
-  return checkpoint.save(self.out, self.step, self.cfg, self.parts, finished, self.log:bytes())
+  local best = is_best(self)
+  return checkpoint.save(self.out, self.step, self.cfg, self.parts, {
+    finished = self.step == self.steps, best = self.best,
+    log_bytes = checkpoint.guard(self.out, log_bytes, self),
+    elapsed = tonumber(C.se_seconds()) - self.began,
+  }, best)
 end
 
 local function stop(self)
@@ -84,7 +102,7 @@ local function stop(self)
   C.se_interrupt_defer(false)
   C.se_interrupt_clear()
   current = nil
-  local where = save(self, self.step == self.steps)
+  local where = save(self)
   if not where then fail.stop(('stopped after step %d; nothing was saved'):format(self.step)) end
   fail.stop(('stopped after step %d, saved in %s; to go on:\n  %s'):format(self.step, where,
     run_facts.line { resume = 'auto' }))
@@ -92,7 +110,7 @@ end
 
 -- Ctrl-C ends an evaluation at once; the run that goes on does it again.
 local function evaluate(self)
-  self.log:flush()
+  checkpoint.guard(self.out, self.log.flush, self.log)
   C.se_interrupt_defer(false)
   local ok, problem = pcall(self.evaluation.run, self.evaluation, self.step, self.log, self.began)
   C.se_interrupt_defer(true)
@@ -100,21 +118,29 @@ local function evaluate(self)
   if not ok then error(problem, 0) end
 end
 
+-- What train.best named within the step, as a number; the log has it, too.
+local function named_of(record)
+  local value = record.best
+  if core.is_tensor(value) then
+    record.best = value:item()
+    core.release(value)
+  end
+  return record.best
+end
+
 local function close_step(self)
   local record = record_of(self, compute(self))
   C.se_scope_close(self.scope)
   self.scope = nil
   self.parts.data:done()
-  self.log:add(record)
+  self.named = named_of(record)
+  checkpoint.guard(self.out, self.log.add, self.log, record)
   self.values = nil
   if C.se_interrupted() then stop(self) end
   if self.evaluation:due(self.step) then evaluate(self) end
   local every = rawget(self.cfg, 'save') or 0
-  if self.step == self.steps then
-    save(self, true)
-  elseif every > 0 and self.step % every == 0 then
-    save(self, false)
-  end
+  local due = self.step == self.steps or (every > 0 and self.step % every == 0)
+  if due or is_best(self) then save(self) end
 end
 
 -- Leaves a loop that was left by break or by an error: nothing of its step is kept.
@@ -147,6 +173,7 @@ end
 
 local function open_step(self)
   self.step_began = tonumber(C.se_seconds())
+  math.randomseed(self.seed + self.step / 2 ^ 21) -- so that a run that goes on draws the same
   self.scope = C.se_scope_open(('step %d'):format(self.step))
   return batch_of(self)
 end
@@ -184,11 +211,11 @@ local function open_log(self)
 end
 
 local function restore(self, path, state)
-  checkpoint.restore(path, state, self.cfg, self.parts)
+  checkpoint.restore(self.out, path, state, self.cfg, self.parts)
   local written = self.out .. '/log.jsonl'
   if files.exists(written) then files.cut(written, state.log_bytes) end
   self.evaluation:read(written)
-  self.step = state.step
+  self.step, self.best, self.before = state.step, state.best, state.elapsed or 0
   io.stderr:write(('going on after step %d, from %s\n'):format(state.step, path))
 end
 
@@ -197,10 +224,13 @@ end
 local function begin(self, path, state)
   train.abandon()
   if path then restore(self, path, state) end
-  if self.out then about.write(self.out, checkpoint.plain(self.cfg), self.parts, self.step) end
+  if self.out then
+    checkpoint.guard(self.out, about.write, self.out, checkpoint.plain(self.cfg), self.parts,
+      self.step)
+  end
   self.first = self.step + 1
   self.log = open_log(self)
-  self.began = tonumber(C.se_seconds())
+  self.began = tonumber(C.se_seconds()) - self.before
   current = self
   core.on_nonfinite = function(message)
     if not self.scope then return message end -- not of a step: an evaluation's
@@ -209,7 +239,7 @@ local function begin(self, path, state)
   end
   C.se_interrupt_defer(true)
   if self.evaluation:due(self.step) and not self.evaluation:done(self.step) then evaluate(self) end
-  self.ahead = tonumber(C.se_seconds()) - self.began -- seconds before the first step
+  self.ahead = tonumber(C.se_seconds()) - self.began -- seconds before the first step of this run
 end
 
 -- The steps of a training: for step, batch in se.train.steps(data, cfg, parts) do ... end; step
@@ -228,7 +258,7 @@ function train.steps(data, cfg, parts)
   local states = { parts.adam or parts.optimizer }
   for _, part in ipairs(parts.also or {}) do states[#states + 1] = part end
   local self = {
-    cfg = cfg, steps = cfg.steps, step = 0, seed = rawget(cfg, 'seed') or 1,
+    cfg = cfg, steps = cfg.steps, step = 0, before = 0, seed = rawget(cfg, 'seed') or 1,
     out = out ~= '' and out or nil,
     evaluation = evaluation.new(parts.evaluate, rawget(cfg, 'evaluate'), cfg.steps),
     parts = { data = data, model = parts.model, optimizer = join(states) },
@@ -247,6 +277,19 @@ function train.log(values)
   fail.unless(current, 'train.log: only within a loop over train.steps')
   current.values = current.values or {}
   for key, value in pairs(values) do current.values[key] = value end
+end
+
+-- This step's value, a number or a tensor, where more is better (of a loss, its negative): when it
+-- is above that of all steps before, the step is saved and OUT/best becomes a link to that save,
+-- which stays until there is a better one, whatever cfg.keep says. The log has it as `best`. In the
+-- loop, or in evaluate(step), where it is a number.
+function train.best(value)
+  fail.unless(current, 'train.best: only within a loop over train.steps')
+  local number = type(value) == 'number'
+  fail.unless(number or (current.scope and core.is_tensor(value)),
+    'train.best: a number%s is wanted: %s came', current.scope and ' or a tensor' or '',
+    fail.kind(value))
+  if current.scope then train.log { best = value } else current.named = value end
 end
 
 -- Looks at the run before it costs anything: shows the first batch, padding and truncation, and the

@@ -68,6 +68,28 @@ check.ok(text:find('small_run.lua:21', 1, true), 'line: %s', text)
 small('bad', 'resume=auto save=3')
 same_run('whole', 'bad')
 
+-- What is not as it was is told: keys, the number of steps, the recipe's text; fewer steps than
+-- were made are refused.
+small('more', 'steps=6')
+text = small('more', 'steps=12 lr=2e-2 resume=auto')
+for _, part in ipairs { 'going on with lr=0.02; it was 0.01', 'going on with steps=12; it was 6',
+  'going on after step 6' } do
+  check.ok(text:find(part, 1, true), '"%s" is missing: %s', part, text)
+end
+check.ok(not text:find('threads', 1, true) and not text:find('text of the recipe', 1, true),
+  'what is as it was is not told: %s', text)
+check.equal(#log_of 'more', 12, 'log lines')
+text = small('more', 'steps=8 resume=auto', 1)
+check.ok(text:find('steps=8: the run in ', 1, true) and text:find('is at step 12', 1, true), '%s',
+  text)
+check.write(base .. '/more/last/recipe.lua', '-- another\n')
+check.ok(small('more', 'steps=13 resume=auto'):find('another text of the recipe', 1, true),
+  'another recipe')
+
+-- A folder that cannot be written into is refused before the first step.
+check.write(base .. '/file', '')
+check.ok(small('file', '', 1):find('/file', 1, true), 'a file in the folder\'s place')
+
 -- A finished run is moved aside, or gone on from with nothing left to do.
 small('whole', 'resume=auto')
 check.equal(#log_of 'whole', 12, 'nothing more')

@@ -4,7 +4,9 @@
 --   local talk = se.data.mixture.open { { 'a.jsonl', weight = 3 }, { 'b.jsonl', weight = 1 },
 --     tokenizer = model.tokenizer }
 --
--- A data_config.json is a list of { "name": file, "weight": number }; paths are relative to it.
+-- A data_config.json is a list of { "name": file, "weight": number }; paths are relative to it. A
+-- data set may have columns of its own: { 'a.tsv', weight = 3, columns = { 'title', 'body' } }, or
+-- "columns": [...] in the file.
 -- A batch is of one data set, with probability weight / sum of weights; with mixed = true every
 -- row of it may be of another. Each data set has its own epochs. Other options: those of
 -- se.data.pairs.
@@ -34,7 +36,7 @@ function mixture.read(path)
     local place = ('%s: entry %d'):format(path, i)
     fail.unless(type(entry) == 'table' and type(entry.name) == 'string', '%s has no "name"', place)
     sets[i] = { path = source_path(entry.name, beside),
-      weight = check_weight(place, entry.weight) }
+      weight = check_weight(place, entry.weight), columns = entry.columns }
   end
   return sets
 end
@@ -46,7 +48,8 @@ local function sets_of(options)
     fail.unless(type(set) == 'table' and type(set[1]) == 'string',
       'data.mixture: data set %d: { file, weight = number } is wanted', i)
     sets[i] = { path = source_path(set[1], run.path),
-      weight = check_weight(('data.mixture: data set %d'):format(i), set.weight) }
+      weight = check_weight(('data.mixture: data set %d'):format(i), set.weight),
+      columns = set.columns }
   end
   fail.unless(#sets > 0, 'data.mixture: a data_config.json or a list of data sets is wanted')
   return sets
@@ -57,7 +60,8 @@ function mixture.open(options)
   fail.unless(type(options) == 'table' and options.tokenizer, 'data.mixture: tokenizer is missing')
   local opened, weights = {}, {}
   for i, set in ipairs(sets_of(options)) do
-    opened[i] = require('sembed.data.tokens').file({ set.path }, options.columns or {}, options)
+    opened[i] = require('sembed.data.tokens').file({ set.path },
+      set.columns or options.columns or {}, options)
     weights[i] = set.weight
   end
   return (require('sembed.data.token_pairs')(opened, weights, options))
