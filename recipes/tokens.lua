@@ -20,14 +20,15 @@ local options = { tokenizer = se.tokenizer.open(cfg.model), length = cfg.length,
 local sources = {}
 for _, path in ipairs(cfg['in']) do
   if path:match '%.json$' then
-    for _, set in ipairs(se.data.mixture.read(path)) do sources[#sources + 1] = set.path end
+    for _, set in ipairs(se.data.mixture.read(path)) do sources[#sources + 1] = set end
   else
-    sources[#sources + 1] = se.data.tokens.source_path(path, se.run.path)
+    sources[#sources + 1] = { path = se.data.tokens.source_path(path, se.run.path) }
   end
 end
 
-for _, source in ipairs(sources) do
-  local path, made = se.data.tokens.make({ source }, cfg.columns, options)
+for _, set in ipairs(sources) do
+  local source = set.path
+  local path, made = se.data.tokens.make({ source }, set.columns or cfg.columns, options)
   if cfg.check then se.data.tokens.verify(path) end
   print(('%s: %d pairs in %s (%.1f MB)%s%s'):format(source, made.pairs, path,
     se.files.size(path) / 1e6,

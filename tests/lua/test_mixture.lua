@@ -107,6 +107,17 @@ local text, status = check.run(('tokens model=%s in=%s/data_config.json tokens=%
 check.equal(status, 0, text)
 check.ok(text:find('101 pairs in ', 1, true) and text:find('300 pairs in ', 1, true), '%s', text)
 check.equal(#se.files.list(base .. '/shell'), 2, 'token files')
+
+-- A data set with columns of its own: `tokens` makes the file that a mixture reads.
+se.files.write(base .. '/c.jsonl', '{"q": "what", "r": "that"}\n')
+se.files.write(base .. '/own.json', '[{"name": "a.jsonl", "weight": 1}, '
+  .. '{"name": "c.jsonl", "weight": 1, "columns": ["q", "r"]}]')
+text, status = check.run(('tokens model=%s in=%s/own.json tokens=%s/own length=16'):format(
+  check.data 'tiny-mpnet', base, base))
+check.equal(status, 0, text)
+check.equal(se.data.mixture.open { base .. '/own.json', tokenizer = tokenizer, length = 16,
+  tokens = base .. '/own' }:count(), 102, 'pairs of both')
+check.equal(#se.files.list(base .. '/own'), 2, 'no other token files')
 text, status = check.run(('tokens model=%s in=%s tokens=%s/no'):format(check.data 'tiny-mpnet', b,
   a))
 check.equal(status, 1, 'a folder that cannot be')
