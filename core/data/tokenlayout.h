@@ -17,7 +17,7 @@
 #include "data/source.h"
 #include "data/tokenfile.h"
 
-enum { SE_TOKEN_VERSION = 2, SE_TOKEN_ALIGN = 64 };
+enum { SE_TOKEN_VERSION = 3, SE_TOKEN_ALIGN = 64 };
 #define SE_TOKEN_MAGIC 0x316b6f7464626d73u       /* "smbdtok1" */
 #define SE_TOKEN_BLOCK_MAGIC 0x6b636f6c626b6f74u /* "tokblock" */
 
