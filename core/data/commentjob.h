@@ -17,7 +17,8 @@ typedef struct se_comment_part {
     char name[32];
     int64_t bytes; /* on disk */
     int32_t level; /* how often it was split */
-    se_blob text;  /* not written yet */
+    bool unsynced;
+    se_blob text; /* not written yet */
 } se_comment_part;
 
 struct se_comments {
@@ -51,6 +52,10 @@ se_status se_comments_cut(const se_comments *c);
 
 /* Writes what stands in the text of each of n parts that has more than `above` bytes. */
 se_status se_comments_flush(const se_comments *c, se_comment_part *list, int32_t n, size_t above);
+/* Before a state that tells the parts' lengths is written: a machine that stops keeps them, too. */
+se_status se_comments_sync(const se_comments *c, se_comment_part *list, int32_t n);
+/* All parts are joined: what is left to do is to give the pairs' files their names. */
+bool se_comments_ends(const se_comments *c);
 /* Which of n parts a comment goes to, by bits of the thread's hash that differ between levels. */
 int32_t se_comments_part_of(const se_comment *c, int32_t level, int32_t n);
 

@@ -106,6 +106,8 @@ static se_status split_part(se_comments *c)
     se_blob_free(&text);
     free(path);
     if (s == SE_OK)
+        s = se_comments_sync(c, list, SE_COMMENT_SPLIT);
+    if (s == SE_OK)
         s = replace_first(c, list, SE_COMMENT_SPLIT);
     if (s == SE_OK)
         s = se_comments_write_state(c);
@@ -165,6 +167,24 @@ static se_status end_pairs(const se_comments *c, int side)
     return s;
 }
 
+/* Parts that were done with, but not removed before the job was stopped; then the folder itself. */
+static se_status remove_work(const se_comments *c)
+{
+    char *names;
+    int64_t n;
+    se_status s = se_folder_list(c->work, &names, &n);
+    if (s != SE_OK)
+        return s;
+    const char *name = names;
+    for (int64_t i = 0; s == SE_OK && i < n; i++, name += strlen(name) + 1)
+        if (strncmp(name, "part-", 5) == 0)
+            s = remove_part(c, name);
+    se_io_free(names);
+    if (s == SE_OK)
+        s = se_disk_remove(c->state_path);
+    return s == SE_OK ? se_disk_remove(c->work) : s;
+}
+
 /* The test pairs get their name first: with the training pairs the job is finished. */
 static se_status finish(se_comments *c)
 {
@@ -172,7 +192,7 @@ static se_status finish(se_comments *c)
     for (int side = 1; s == SE_OK && side >= 0; side--) {
         char *to = se_path_join(c->out, se_path_name(c->pairs_path[side]));
         s = to ? SE_OK : SE_ERR_MEMORY;
-        if (s == SE_OK && !(side == 1 && access(c->pairs_path[side], F_OK) != 0)) {
+        if (s == SE_OK && access(c->pairs_path[side], F_OK) == 0) {
             s = end_pairs(c, side);
             if (s == SE_OK)
                 s = se_disk_rename(c->pairs_path[side], to);
@@ -182,16 +202,14 @@ static se_status finish(se_comments *c)
     if (s == SE_OK)
         s = se_disk_sync_path(c->out);
     if (s == SE_OK)
-        s = se_disk_remove(c->state_path);
-    if (s == SE_OK)
-        s = se_disk_remove(c->work);
+        s = remove_work(c);
     c->done = s == SE_OK;
     return s;
 }
 
 se_status se_comments_join_step(se_comments *c)
 {
-    if (c->n_parts == 0)
+    if (se_comments_ends(c))
         return finish(c);
     /* A thread larger than that stands alone at the last level, and is tried as it is. */
     if (c->part[0].bytes > c->options.memory / 3 && c->part[0].level < 4)

@@ -26,8 +26,8 @@ static se_status write_facts(se_comments *c, int32_t n_files, const char *const 
     const se_comments_options *o = &c->options;
     char text[1200];
     se_blob all = {0};
-    int n = snprintf(text, sizeof text, "%d to %d, contexts %d, all %d, skip_bad %d", o->shortest,
-                     o->longest, o->contexts, o->all, o->skip_bad);
+    int n = snprintf(text, sizeof text, "%d to %d, contexts %d, all %d, skip_bad %d%s", o->shortest,
+                     o->longest, o->contexts, o->all, o->skip_bad, o->edited ? ", edited" : "");
     se_status s = se_blob_add(&all, text, (size_t)n);
     for (int32_t i = 0; s == SE_OK && i < n_files; i++) {
         se_file_info info = {0};
@@ -87,6 +87,8 @@ static se_status set_paths(se_comments *c, const char *out)
     return c->out && c->state_path && c->pairs_path[0] && c->pairs_path[1] ? SE_OK : SE_ERR_MEMORY;
 }
 
+/* Finished pairs are not written over; a job that was stopped after they got their names, before
+ * its state was gone, has nothing but that left to do. */
 static se_status check_out(const se_comments *c)
 {
     char *path = se_path_join(c->out, "train.jsonl.gz");
@@ -94,14 +96,17 @@ static se_status check_out(const se_comments *c)
         return SE_ERR_MEMORY;
     bool there = access(path, F_OK) == 0;
     free(path);
-    return there ? se_fail(SE_ERR_ARG, "%s holds finished pairs: take another out=", c->out)
-                 : SE_OK;
+    return there && !se_comments_ends(c)
+               ? se_fail(SE_ERR_ARG, "%s holds finished pairs: take another out=", c->out)
+               : SE_OK;
 }
 
 static se_status take_up(se_comments *c, int32_t n_files, const char *const *files)
 {
     bool there;
     se_status s = se_comments_read_state(c, &there);
+    if (s == SE_OK)
+        s = check_out(c);
     if (s != SE_OK || there)
         return s;
     s = se_folder_make(c->work);
@@ -125,8 +130,6 @@ se_status se_comments_open(const char *out, int32_t n_files, const char *const *
     se_status s = c->comment && c->which ? check_options(&c->options) : SE_ERR_MEMORY;
     if (s == SE_OK)
         s = set_paths(c, out);
-    if (s == SE_OK)
-        s = check_out(c);
     if (s == SE_OK)
         s = se_source_open(n_files, files, 0, NULL, &c->source);
     if (s == SE_OK) {
@@ -191,7 +194,22 @@ static se_status flush(const se_comments *c, se_comment_part *p)
         return s;
     p->bytes += (int64_t)p->text.bytes;
     p->text.bytes = 0;
+    p->unsynced = true;
     return SE_OK;
+}
+
+se_status se_comments_sync(const se_comments *c, se_comment_part *list, int32_t n)
+{
+    se_status s = SE_OK;
+    for (int32_t i = 0; s == SE_OK && i < n; i++) {
+        if (!list[i].unsynced)
+            continue;
+        char *path = se_path_join(c->work, list[i].name);
+        s = path ? se_disk_sync_path(path) : SE_ERR_MEMORY;
+        list[i].unsynced = s != SE_OK;
+        free(path);
+    }
+    return s;
 }
 
 se_status se_comments_flush(const se_comments *c, se_comment_part *list, int32_t n, size_t above)
@@ -207,6 +225,8 @@ se_status se_comments_flush(const se_comments *c, se_comment_part *list, int32_t
 static se_status save(se_comments *c)
 {
     se_status s = se_comments_flush(c, c->part, c->n_parts, 0);
+    if (s == SE_OK)
+        s = se_comments_sync(c, c->part, c->n_parts);
     c->steps = 0;
     return s == SE_OK ? se_comments_write_state(c) : s;
 }

@@ -23,6 +23,7 @@ typedef struct se_comments_options {
     int32_t contexts; /* older ancestors beside the parent: context/0 is the parent's parent; at
                          most 9; cut to `longest` without splitting a word */
     bool all;         /* also subreddit, thread_id, context_author, response_author */
+    bool edited;      /* the caller replaces texts: a job that goes on must be one that does, too */
     bool skip_bad;    /* count lines that are no comments, and pass over them */
     int64_t memory;   /* bytes that the job may use; 0: 1 GiB */
 } se_comments_options;

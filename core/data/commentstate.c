@@ -101,6 +101,11 @@ static se_status read_parts(se_comments *c, const se_json *list)
     return SE_OK;
 }
 
+bool se_comments_ends(const se_comments *c)
+{
+    return c->now.joining && c->n_parts == 0;
+}
+
 se_status se_comments_cut(const se_comments *c)
 {
     se_status s = SE_OK;
@@ -114,9 +119,12 @@ se_status se_comments_cut(const se_comments *c)
             s = se_file_truncate(path, c->part[i].bytes);
         free(path);
     }
-    for (int side = 0; s == SE_OK && side < 2; side++)
-        if (c->bytes[side] > 0)
+    for (int side = 0; s == SE_OK && side < 2; side++) {
+        bool there =
+            access(c->pairs_path[side], F_OK) == 0; /* at the very end it is not any more */
+        if (there || (c->bytes[side] > 0 && !se_comments_ends(c)))
             s = se_file_truncate(c->pairs_path[side], c->bytes[side]);
+    }
     return s;
 }
 

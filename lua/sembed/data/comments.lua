@@ -30,7 +30,7 @@ function comments.open(out, files, options)
   end
   how.shortest, how.longest = options.shortest or 9, options.longest or 127
   how.contexts, how.all = options.contexts or 0, options.all or false
-  how.skip_bad = options.skip_bad or false
+  how.skip_bad, how.edited = options.skip_bad or false, options.edit ~= nil
   how.memory = options.memory and options.memory ~= '' and config.bytes(options.memory) or 0
   core.check(C.se_comments_open(out, #files, list, how, box))
   return setmetatable({ handle = core.gc(box[0], C.se_comments_free), edit = options.edit }, Job)
