@@ -146,6 +146,13 @@ static int host_read_line(lua_State *L)
 {
     char *line = NULL;
     size_t room = 0;
+    if (isatty(0)) { /* it hands out whole lines, one at a time */
+        fflush(stdout);
+        while (!se_interrupted() && wait_for_keys(NULL) <= 0)
+            must_redraw = 0;
+        if (se_interrupted())
+            return 0;
+    }
     ssize_t n = getline(&line, &room, stdin);
     if (n > 0 && line[n - 1] == '\n')
         n--;
