@@ -2,21 +2,9 @@
 -- line, and saves the batch; the last save stays whole and is gone on from.
 local se = require 'sembed'
 local check = require 'check'
+local runs = require 'runs'
 
-local SMALL = se.run.folder .. '/small_run.lua'
-local base = check.folder()
-
-local function small(out, keys, status)
-  local text, got = check.run(('%s out=%s/%s %s'):format(SMALL, base, out, keys or ''))
-  check.equal(got, status or 0, ('%s %s: status (%s)'):format(out, keys or '', text))
-  return text
-end
-
-local function lines_of(path)
-  local list = {}
-  for line in se.data.lines(path) do list[#list + 1] = se.json.parse(line) end
-  return list
-end
+local base, small, lines_of = runs.base, runs.small, runs.lines
 
 local vocab = check.data 'tiny-mpnet/vocab.txt'
 local tokenizer = se.tokenizer.open(vocab)
@@ -87,7 +75,7 @@ local again = se.data.pairs { base .. '/loss/bad-batch-7.jsonl', columns = { 'a'
 check.equal(again:count(), 16, 'pairs')
 
 -- Without a folder: the message alone.
-local text, status = check.run(SMALL .. ' bad=3')
+local text, status = check.run(runs.recipe .. ' bad=3')
 check.equal(status, 1, 'no folder: status')
 check.ok(text:find('step 3: mul (', 1, true) and not text:find('batch of', 1, true), '%s', text)
 

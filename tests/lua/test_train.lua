@@ -1,37 +1,9 @@
 -- The loop: logs, saves, stopping, going on bit for bit, a step that fails.
 local se = require 'sembed'
 local check = require 'check'
+local runs = require 'runs'
 
-local SMALL = se.run.folder .. '/small_run.lua'
-local base = check.folder()
-
-local function small(out, keys, status)
-  local text, got = check.run(('%s out=%s/%s %s'):format(SMALL, base, out, keys or ''))
-  check.equal(got, status or 0, ('%s %s: status (%s)'):format(out, keys or '', text))
-  return text
-end
-
-local function log_of(out)
-  local list = {}
-  for line in se.data.lines(('%s/%s/log.jsonl'):format(base, out)) do
-    list[#list + 1] = se.json.parse(line)
-  end
-  return list
-end
-
-local function same_run(a, b)
-  local x, y = log_of(a), log_of(b)
-  check.equal(#x, #y, a .. ' and ' .. b .. ': steps')
-  for i = 1, #x do
-    check.equal(x[i].step, i, 'step')
-    check.equal(x[i].loss, y[i].loss, ('%s and %s: loss of step %d'):format(a, b, i))
-    check.equal(x[i].norm, y[i].norm, ('%s and %s: norm of step %d'):format(a, b, i))
-  end
-  for _, name in ipairs { 'model.safetensors', 'last/optimizer.safetensors' } do
-    check.ok(check.read(('%s/%s/%s'):format(base, a, name))
-      == check.read(('%s/%s/%s'):format(base, b, name)), '%s and %s: %s differs', a, b, name)
-  end
-end
+local base, small, log_of, same_run = runs.base, runs.small, runs.log, runs.same
 
 -- An undisturbed run; the same with 1 and 2 threads.
 local text = small('whole')

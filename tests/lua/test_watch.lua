@@ -2,40 +2,9 @@
 -- stopping and going on around it.
 local se = require 'sembed'
 local check = require 'check'
+local runs = require 'runs'
 
-local SMALL = se.run.folder .. '/small_run.lua'
-local base = check.folder()
-
-local function small(out, keys, status)
-  local text, got = check.run(('%s out=%s/%s %s'):format(SMALL, base, out, keys or ''))
-  check.equal(got, status or 0, ('%s %s: status (%s)'):format(out, keys or '', text))
-  return text
-end
-
--- The lines of steps and those of evaluations.
-local function log_of(out)
-  local steps, found, order = {}, {}, {}
-  for line in se.data.lines(('%s/%s/log.jsonl'):format(base, out)) do
-    local record = se.json.parse(line)
-    local list = record.evaluation and found or steps
-    list[#list + 1] = record
-    order[#order + 1] = (record.evaluation and 'e' or '') .. record.step
-  end
-  return steps, found, table.concat(order, ' ')
-end
-
-local function same_training(a, b)
-  local x, y = log_of(a), log_of(b)
-  check.equal(#x, #y, a .. ' and ' .. b .. ': steps')
-  for i = 1, #x do
-    check.equal(x[i].loss, y[i].loss, ('%s and %s: loss of step %d'):format(a, b, i))
-    check.equal(x[i].norm, y[i].norm, ('%s and %s: norm of step %d'):format(a, b, i))
-  end
-  for _, name in ipairs { 'model.safetensors', 'last/optimizer.safetensors' } do
-    check.ok(check.read(('%s/%s/%s'):format(base, a, name))
-      == check.read(('%s/%s/%s'):format(base, b, name)), '%s and %s: %s differs', a, b, name)
-  end
-end
+local base, small, log_of, same_training = runs.base, runs.small, runs.log, runs.same
 
 local function same_evaluations(a, b)
   local _, x, in_a = log_of(a)
