@@ -17,11 +17,10 @@ local checkpoint = require 'sembed.checkpoint'
 local core = require 'sembed.ffi'
 local evaluation = require 'sembed.train.evaluation'
 local fail = require 'sembed.fail'
-local files = require 'sembed.files'
 local join = require 'sembed.optim.join'
 local log = require 'sembed.log'
 local progress = require 'sembed.progress'
-local run_facts = require 'sembed.run'
+local saving = require 'sembed.train.saving'
 local shard = require 'sembed.shard'
 local split_arguments = require 'sembed.train.arguments'
 local tensor = require 'sembed.tensor'
@@ -75,37 +74,9 @@ local function record_of(self, values)
   return record
 end
 
-local function log_bytes(self) return (self.log:bytes()) end
-
--- Whether the value that the recipe named for this step is above all before it.
-local function is_best(self)
-  local value = self.named
-  if not value or value ~= value or math.abs(value) == math.huge then return false end
-  if not self.best or value > self.best.value then
-    self.best = { step = self.step, value = value }
-  end
-  return self.best.step == self.step
-end
-
-local function save(self)
-  if not self.out then return end
-  local best = is_best(self)
-  return checkpoint.save(self.out, self.step, self.cfg, self.parts, {
-    finished = self.step == self.steps, best = self.best,
-    log_bytes = checkpoint.guard(self.out, log_bytes, self),
-    elapsed = tonumber(C.se_seconds()) - self.began,
-  }, best)
-end
-
 local function stop(self)
-  progress.finish()
-  C.se_interrupt_defer(false)
-  C.se_interrupt_clear()
   current = nil
-  local where = save(self)
-  if not where then fail.stop(('stopped after step %d; nothing was saved'):format(self.step)) end
-  fail.stop(('stopped after step %d, saved in %s; to go on:\n  %s'):format(self.step, where,
-    run_facts.line { resume = 'auto' }))
+  saving.stop(self)
 end
 
 -- Ctrl-C ends an evaluation at once; the run that goes on does it again.
@@ -118,29 +89,17 @@ local function evaluate(self)
   if not ok then error(problem, 0) end
 end
 
--- What train.best named within the step, as a number; the log has it, too.
-local function named_of(record)
-  local value = record.best
-  if core.is_tensor(value) then
-    record.best = value:item()
-    core.release(value)
-  end
-  return record.best
-end
-
 local function close_step(self)
   local record = record_of(self, compute(self))
   C.se_scope_close(self.scope)
   self.scope = nil
   self.parts.data:done()
-  self.named = named_of(record)
+  saving.take_named(self, record)
   checkpoint.guard(self.out, self.log.add, self.log, record)
   self.values = nil
   if C.se_interrupted() then stop(self) end
   if self.evaluation:due(self.step) then evaluate(self) end
-  local every = rawget(self.cfg, 'save') or 0
-  local due = self.step == self.steps or (every > 0 and self.step % every == 0)
-  if due or is_best(self) then save(self) end
+  saving.after_step(self)
 end
 
 -- Leaves a loop that was left by break or by an error: nothing of its step is kept.
@@ -210,20 +169,11 @@ local function open_log(self)
   end)
 end
 
-local function restore(self, path, state)
-  checkpoint.restore(self.out, path, state, self.cfg, self.parts)
-  local written = self.out .. '/log.jsonl'
-  if files.exists(written) then files.cut(written, state.log_bytes) end
-  self.evaluation:read(written)
-  self.step, self.best, self.before = state.step, state.best, state.elapsed or 0
-  io.stderr:write(('going on after step %d, from %s\n'):format(state.step, path))
-end
-
 -- The first call of the iterator: until then nothing is changed, so that a recipe can look at the
 -- model as it is before the training.
 local function begin(self, path, state)
   train.abandon()
-  if path then restore(self, path, state) end
+  if path then saving.restore(self, path, state) end
   if self.out then
     checkpoint.guard(self.out, about.write, self.out, checkpoint.plain(self.cfg), self.parts,
       self.step)
