@@ -8,11 +8,12 @@ local graph = require 'sembed.graph'
 local make = require 'sembed.make'
 local op = require 'sembed.op'
 local shapes = require 'sembed.shapes'
+local slices = require 'sembed.slices'
 
 local C = core.C
 local tensor = { is = core.is_tensor }
 
-for _, part in ipairs { make, graph, arrays, shapes } do
+for _, part in ipairs { make, graph, arrays, shapes, slices } do
   for name, f in pairs(part) do tensor[name] = f end
 end
 local count = make.count
@@ -49,14 +50,9 @@ function methods.rank(t) return type_of(t).rank end
 -- true where each shard has a part of its own.
 function methods.is_varying(t) return type_of(t).varying end
 
-local function check_number(what, value)
-  return fail.unless(type(value) == 'number' and value, '%s: a whole number is wanted: %s came',
-    what, fail.kind(value))
-end
-
 -- The size of an axis, counted from 1; -1 is the last. #x is x:size(1).
 function methods.size(t, axis)
-  check_number('size', axis)
+  fail.unless(type(axis) == 'number', 'size: a whole number is wanted: %s came', fail.kind(axis))
   local dims = methods.shape(t)
   if axis < 0 then axis = #dims + axis + 1 end
   return fail.unless(dims[axis], 'size: no axis %s: the tensor has %d', tostring(axis), #dims)
@@ -133,54 +129,6 @@ function methods.bf16(x) return (op.functions.cast(x, 'bf16')) end
 function methods.i32(x) return (op.functions.cast(x, 'i32')) end
 function methods.bool(x) return (op.functions.cast(x, 'bool')) end
 
--- Rows first..last, counted from 1, both included; x[i] is one row without its axis.
-function methods.rows(x, first, last)
-  local n = x:size(1)
-  check_number('rows', first)
-  if first < 0 then first = n + first + 1 end
-  last = check_number('rows', last or n)
-  if last < 0 then last = n + last + 1 end
-  if first < 1 or last > n or last < first - 1 then
-    fail.raise('rows: %s..%s are not within 1..%d', tostring(first), tostring(last), n)
-  end
-  return tensor.slice_rows(x, first - 1, last - first + 1)
-end
-
--- Row i without its axis, counted from 1; -1 is the last.
-function methods.row(x, i)
-  local n = x:rank() > 0 and x:size(1) or 0
-  check_number('row', i)
-  if x:rank() == 0 then fail.raise 'tensor: a scalar has no rows; x:item() is its number' end
-  if i % 1 ~= 0 or i == 0 or i > n or i < -n then
-    fail.raise('tensor: no row %s of %d: rows count from 1, -1 is the last', tostring(i), n)
-  end
-  return (x:rows(i, i):squeeze(1))
-end
-
--- Several tensors along an axis: pieces of `sizes` items each, the last of what is left, or, of a
--- list, pieces of those sizes, which make up the axis.
-function methods.split(x, sizes, axis)
-  axis = axis or 1
-  local n, list, at, parts = x:size(axis), sizes, 0, {}
-  if type(sizes) == 'number' then
-    if sizes < 1 or sizes % 1 ~= 0 then
-      fail.raise('split: pieces of %s: a whole number, 1 or more, is wanted', tostring(sizes))
-    end
-    list = {}
-    for first = 0, math.max(n - 1, 0), sizes do list[#list + 1] = math.min(sizes, n - first) end
-  elseif type(sizes) ~= 'table' then
-    fail.raise('split: a size or a list of sizes is wanted: %s came', fail.kind(sizes))
-  end
-  for i, size in ipairs(list) do
-    if type(size) ~= 'number' or size < 0 or size % 1 ~= 0 then
-      fail.raise('split: size %d is %s: a whole number, 0 or more, is wanted', i, tostring(size))
-    end
-    parts[i], at = op.functions.slice(x, axis, at, at + size), at + size
-  end
-  if at ~= n then fail.raise('split: the sizes make up %d of %d items', at, n) end
-  return unpack(parts)
-end
-
 -- The different values of x from the smallest to the largest, how often each comes, and for each
 -- element of x the place of its value (from 0).
 function methods.unique(x) return require('sembed.unique')(x) end
@@ -203,28 +151,9 @@ end
 
 -- --- the metatype ---
 
--- A slice along the first axis, by C's counting; one place knows how the op is called.
-function tensor.slice_rows(x, from, n)
-  return (x:slice(1, from, from + n))
-end
-
--- Any number of tensors, one below the other.
-function tensor.join(list)
-  local limit = 256 -- of what one op takes
-  while #list > 1 do
-    local longer = {}
-    for first = 1, #list, limit do
-      local last = math.min(first + limit - 1, #list)
-      longer[#longer + 1] = op.functions.concat({ unpack(list, first, last) }, 1)
-    end
-    list = longer
-  end
-  return list[1]
-end
-
 methods.assign, methods.keep = graph.assign, graph.keep
 for _, name in ipairs { 'allclose', 'array_equal', 'is_close', 'masked_select', 'nonzero', 'chunk',
-  'flatten', 'repeat_interleave', 'unbind' } do
+  'flatten', 'repeat_interleave', 'row', 'rows', 'split', 'unbind' } do
   methods[name] = tensor[name]
 end
 -- x.size('x') would hand C whatever stands in a field `c` of it.
@@ -241,23 +170,6 @@ for name, f in pairs(op.functions) do
 end
 tensor.methods = methods
 
--- x[{1, -1}]: rows by their numbers, from 1; x[ids]: an i32 tensor of numbers from 0; x[mask]: what
--- a bool tensor chooses.
-local function rows_at(x, key)
-  if core.is_tensor(key) then
-    if methods.dtype(key) == 'bool' then return (methods.masked_select(x, key)) end
-    return (op.functions.take(x, key))
-  end
-  local n, ids = x:size(1), {}
-  for k, i in ipairs(key) do
-    if type(i) ~= 'number' or i % 1 ~= 0 or i == 0 or i > n or i < -n then
-      fail.raise('tensor: no row %s of %d: rows count from 1, -1 is the last', tostring(i), n)
-    end
-    ids[k] = i < 0 and n + i or i - 1
-  end
-  return (op.functions.take(x, make.make(ids, 'i32')))
-end
-
 -- Lua's < and <= give one boolean, whatever a metamethod returns: not what is meant.
 local function no_order(less, greater)
   return function()
@@ -266,21 +178,13 @@ local function no_order(less, greater)
   end
 end
 
--- for i, row in ipairs(x): the rows without their axis.
-local function rows_of(x)
-  local n = methods.size(x, 1)
-  return function(_, i)
-    if i < n then return i + 1, (methods.row(x, i + 1)) end
-  end, x, 0
-end
-
 local f = op.functions
 core.metatype {
   __index = function(t, key)
     local method = methods[key]
     if method then return method end
-    if type(key) == 'number' then return methods.row(t, key) end
-    if type(key) == 'table' or core.is_tensor(key) then return rows_at(t, key) end
+    if type(key) == 'number' then return tensor.row(t, key) end
+    if type(key) == 'table' or core.is_tensor(key) then return tensor.rows_at(t, key) end
     local names = {}
     for name in pairs(methods) do names[#names + 1] = name end
     return fail.raise('tensor: %s', fail.unknown('method', key, names))
@@ -293,7 +197,7 @@ core.metatype {
   __unm = function(a) return (f.neg(a)) end, -- Lua gives the operand twice
   __eq = function(a, b) return core.is_tensor(a) and core.is_tensor(b) and a.c == b.c end,
   __lt = no_order('less', 'greater'), __le = no_order('less_equal', 'greater_equal'),
-  __ipairs = rows_of,
+  __ipairs = tensor.each_row,
   __len = function(t) return methods.size(t, 1) end,
   __tostring = function(t) return require('sembed.show').tensor(t) end,
 }

@@ -103,6 +103,12 @@ local function tensor_file()
   return module
 end
 
+-- What is said of a tensor's method, which checks its first argument and hands on.
+local function method_entry(key)
+  local raw = require('sembed.tensor')[key]
+  return named_entry(tensor_file(), key) or (type(raw) == 'function' and docs.of(raw)) or nil
+end
+
 -- An entry's words, and those of the module that it hands on to.
 local function with_module(e)
   local module = e.on and docs.module(e.on)
@@ -116,7 +122,7 @@ local function add_member(list, parts, path, key, value, module, seen)
   local full = path .. '.' .. key
   local e = kind == 'function' and docs.of(value) or nil
   if not e or e.doc == '' then
-    e = named_entry(module, key) or named_entry(tensor_file(), key) or e
+    e = named_entry(module, key) or method_entry(key) or e
   end
   if kind == 'function' and not module_names()[value] then
     -- The prompt has those of the session as names of its own.
@@ -171,8 +177,7 @@ local function methods_of(owner, head, methods, module)
     if type(value) == 'function' and not key:find '^__' and value ~= op.functions[key] then
       local e = docs.of(value)
       if not e or e.doc == '' then
-        local raw = require('sembed.tensor')[key] -- methods of tensors check their first argument
-        e = named_entry(module, key) or (type(raw) == 'function' and docs.of(raw)) or e
+        e = named_entry(module, key) or method_entry(key) or e
       end
       local args = e and e.args:gsub('^%([%w_]+,? ?', '(') or '(...)'
       add(entry.parts, 'method', ('%s:%s'):format(owner, key), args, e and e.doc)
