@@ -210,15 +210,42 @@ static void drop_pending_quietly(se_status status)
     se_fail(status, "%s", message);
 }
 
+/* What was asked for, and where assigns are carried out what is kept, too. */
+static se_status roots_of(int n, se_tensor *const *t, se_ref **roots, int *n_roots)
+{
+    se_tensor *const *kept;
+    int n_kept = n_assigns ? se_awaited(&kept) : 0;
+    se_ref *list = se_malloc(sizeof *list * (size_t)(n + n_kept + 1));
+    if (!list)
+        return SE_ERR_MEMORY;
+    *roots = list;
+    *n_roots = n + n_kept;
+    for (int i = 0; i < n; i++) {
+        se_status s = se_handle_alive(t[i]);
+        if (s)
+            return s;
+        list[i] = t[i]->ref;
+    }
+    for (int i = 0; i < n_kept; i++)
+        list[n + i] = kept[i]->ref;
+    return SE_OK;
+}
+
+/* From the last on: each that goes leaves its place to the last. */
+static void kept_become_leaves(void)
+{
+    se_tensor *const *kept;
+    for (int i = se_awaited(&kept) - 1; i >= 0; i--)
+        if (se_tensor_ready(kept[i]))
+            se_handle_become_leaf(kept[i]);
+}
+
 se_status se_eval(int32_t n, se_tensor *const *t)
 {
-    se_ref *roots = se_malloc(sizeof *roots * (size_t)(n + 1));
+    se_ref *roots = NULL;
     se_node **leaf = NULL;
-    se_status s = roots ? SE_OK : SE_ERR_MEMORY;
-    for (int i = 0; i < n && !s; i++) {
-        s = se_handle_alive(t[i]);
-        roots[i] = t[i]->ref;
-    }
+    int n_roots = 0;
+    se_status s = roots_of(n, t, &roots, &n_roots);
     if (!s)
         s = make_leaves(&leaf);
     if (s) {
@@ -227,7 +254,7 @@ se_status se_eval(int32_t n, se_tensor *const *t)
             drop_pending_quietly(s);
         return s;
     }
-    se_request q = {n, n_assigns, n_guards, roots, assigns, guards, se_scope_label()};
+    se_request q = {n_roots, n_assigns, n_guards, roots, assigns, guards, se_scope_label()};
     s = run(&q, leaf);
     if (s == SE_ERR_MEMORY)
         se_buf_name_largest();
@@ -238,9 +265,7 @@ se_status se_eval(int32_t n, se_tensor *const *t)
             drop_pending_quietly(s);
     } else {
         finish_assigns(leaf);
-        for (int i = 0; i < n; i++)
-            if (t[i]->leaf_when_ready)
-                se_handle_become_leaf(t[i]);
+        kept_become_leaves();
     }
     free(leaf);
     free(roots);

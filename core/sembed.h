@@ -176,7 +176,7 @@ SE_API int32_t se_scope_open(const char *label);
 SE_API void se_scope_close(int32_t depth);
 
 /* Moves the handle to the enclosing scope and makes its value a leaf once it is computed, so that
- * it holds no old graph. */
+ * it holds no old graph. The next eval that carries assigns computes it, too. */
 SE_API se_status se_keep(se_tensor *t);
 
 /* --- looking --- */

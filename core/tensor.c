@@ -145,10 +145,49 @@ void se_handle_set(se_tensor *t, se_ref r)
     r.node->handles++;
 }
 
+/* --- kept handles that have no data yet --- */
+
+static se_tensor **awaited;
+static int n_awaited, room_awaited;
+
+int se_awaited(se_tensor *const **list)
+{
+    *list = awaited;
+    return n_awaited;
+}
+
+static se_status await(se_tensor *t)
+{
+    if (t->awaited)
+        return SE_OK;
+    if (n_awaited == room_awaited) {
+        int room = room_awaited ? 2 * room_awaited : 64;
+        se_tensor **p = se_realloc(awaited, sizeof *p * (size_t)room);
+        if (!p)
+            return SE_ERR_MEMORY;
+        awaited = p;
+        room_awaited = room;
+    }
+    awaited[n_awaited++] = t;
+    t->awaited = n_awaited;
+    return SE_OK;
+}
+
+static void await_no_more(se_tensor *t)
+{
+    if (!t->awaited)
+        return;
+    se_tensor *last = awaited[--n_awaited];
+    awaited[t->awaited - 1] = last;
+    last->awaited = t->awaited;
+    t->awaited = 0;
+}
+
 void se_tensor_free(se_tensor *t)
 {
     if (!t)
         return;
+    await_no_more(t);
     se_pending_forget(t);
     se_handle_drop(t);
     list_remove(t);
@@ -352,6 +391,7 @@ void se_scope_close(int32_t to)
         while (scope[depth].first) {
             se_tensor *t = scope[depth].first;
             se_pending_forget(t);
+            await_no_more(t);
             t->label = label_ref(scope[depth].label);
             list_remove(t);
             se_handle_drop(t);
@@ -364,7 +404,7 @@ void se_handle_become_leaf(se_tensor *t)
 {
     se_node *n = t->ref.node;
     se_buf *buf = n->op && !n->is_number ? n->buf[t->ref.out] : NULL;
-    t->leaf_when_ready = false;
+    await_no_more(t);
     if (!buf)
         return;
     se_node *leaf = se_node_leaf(&n->type[t->ref.out], se_buf_ref(buf));
@@ -380,9 +420,13 @@ se_status se_keep(se_tensor *t)
     if (s)
         return s;
     int outer = t->scope ? t->scope - 1 : 0;
+    if (!se_tensor_ready(t)) {
+        s = await(t);
+        if (s)
+            return s;
+    }
     list_remove(t);
     list_add(t, outer);
-    t->leaf_when_ready = true;
     if (se_tensor_ready(t))
         se_handle_become_leaf(t);
     return SE_OK;

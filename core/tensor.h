@@ -12,7 +12,7 @@ struct se_tensor {
     se_ref ref;             /* node NULL: released */
     se_label *label;        /* of the scope whose closing released it */
     int32_t scope;          /* 0: none */
-    bool leaf_when_ready;   /* se_keep: drop the graph once there is data */
+    int32_t awaited;        /* se_keep: 1 + its place in se_awaited until there is data; 0: none */
     bool assigned;          /* a pending assign may point here */
     se_tensor *prev, *next; /* the scope's list */
 };
@@ -32,6 +32,11 @@ void se_handle_set(se_tensor *t, se_ref r);
 
 /* After se_keep: once there is data, the handle means a leaf and holds no graph. */
 void se_handle_become_leaf(se_tensor *t);
+
+/* The handles that were kept and have no data yet. An eval that carries assigns computes them, too:
+ * afterwards what they are made from may be overwritten. The list is good until the next of the
+ * calls above. */
+int se_awaited(se_tensor *const **list);
 
 /* A handle goes away: no pending assign may reach it any more. */
 void se_pending_forget(se_tensor *t);

@@ -248,6 +248,25 @@ static void test_keep(void **state)
     assert_int_equal(s.nodes_alive, 0);
 }
 
+/* What is kept is computed before what it is made from is written over. */
+static void test_keep_before_assign(void **state)
+{
+    (void)state;
+    se_tensor *p = vec(2, (float[]){1, 2});
+    int32_t d = se_scope_open("test");
+    se_tensor *y = op2("mul", p, p, 1), *unused = op2("add", p, p, 2), *other = total(p);
+    ok(se_keep(y));
+    ok(se_keep(unused));
+    se_tensor_free(unused);
+    n_held -= 2; /* unused and other */
+    hold(other);
+    ok(se_assign(p, op2("add", p, number(1), 3), "recipe.lua", 3));
+    ok(se_eval(1, &other));
+    se_scope_close(d);
+    assert_true(data(y)[1] == 4);
+    assert_true(data(p)[1] == 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +278,7 @@ int main(void)
         cmocka_unit_test_teardown(test_memory, free_held),
         cmocka_unit_test_teardown(test_varying, free_held),
         cmocka_unit_test_teardown(test_keep, free_held),
+        cmocka_unit_test_teardown(test_keep_before_assign, free_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
