@@ -19,6 +19,7 @@ local options = { tokenizer = se.tokenizer.open(cfg.model), length = cfg.length,
   tokens = cfg.tokens }
 local sources = {}
 for _, path in ipairs(cfg['in']) do
+  if path == '-' then error 'in=-: what comes from standard input is not kept: name a file' end
   if path:match '%.json$' then
     for _, set in ipairs(se.data.mixture.read(path)) do sources[#sources + 1] = set end
   else

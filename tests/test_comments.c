@@ -124,11 +124,10 @@ static void break_everywhere(bool crash)
         /* with its pairs and without a state it is a finished job, which is not done again */
         char state[256];
         snprintf(state, sizeof state, "%s/state.json", work_folder);
-        if (access(finished, F_OK) != 0 || access(state, F_OK) == 0) {
-            if (child(out, 0, false) != 0)
-                fail_msg("call %ld: the job does not go on", n);
-            assert_true(access(work_folder, F_OK) != 0);
-        }
+        bool ended = access(finished, F_OK) == 0 && access(state, F_OK) != 0;
+        if (child(out, 0, false) != ended)
+            fail_msg("call %ld: the job does not go on", n);
+        assert_true(access(work_folder, F_OK) != 0);
         same(whole, out, "train.jsonl.gz");
         same(whole, out, "test.jsonl.gz");
     }

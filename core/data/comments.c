@@ -88,7 +88,8 @@ static se_status set_paths(se_comments *c, const char *out)
 }
 
 /* Finished pairs are not written over; a job that was stopped after they got their names, before
- * its state was gone, has nothing but that left to do. */
+ * its state was gone, has nothing but that left to do. One that was stopped between its state and
+ * the empty folder leaves that. */
 static se_status check_out(const se_comments *c)
 {
     char *path = se_path_join(c->out, "train.jsonl.gz");
@@ -96,9 +97,10 @@ static se_status check_out(const se_comments *c)
         return SE_ERR_MEMORY;
     bool there = access(path, F_OK) == 0;
     free(path);
-    return there && !se_comments_ends(c)
-               ? se_fail(SE_ERR_ARG, "%s holds finished pairs: take another out=", c->out)
-               : SE_OK;
+    if (!there || se_comments_ends(c))
+        return SE_OK;
+    rmdir(c->work);
+    return se_fail(SE_ERR_ARG, "%s holds finished pairs: take another out=", c->out);
 }
 
 static se_status take_up(se_comments *c, int32_t n_files, const char *const *files)

@@ -190,7 +190,7 @@ se_status se_token_name(const se_token_inputs *in, const char *facts, char out[1
     const char *print = strstr(facts, "\"tokenizer\"");
     h = se_hash_text(print, strlen(print), h);
     if (standard)
-        snprintf(out, 128, "input-%ld-%016" PRIx64 ".tokens", (long)getpid(), h);
+        snprintf(out, 128, SE_TOKEN_INPUT "%ld-%016" PRIx64 ".tokens", (long)getpid(), h);
     else
         return name_after(in->files[0], h, out);
     return SE_OK;

@@ -11,13 +11,10 @@
 #include "io/json.h"
 #include "io/map.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +25,7 @@ struct se_token_job {
     const se_tokenizer *tokenizer;
     int32_t max_tokens;
     bool wide, opened, done;
+    bool unlocked; /* no locks here: another process may be at the same work */
     se_source *source;
     se_reading read[2]; /* read[turn] is to be written next; the other is read meanwhile */
     int turn;
@@ -72,6 +70,16 @@ static se_status name_file(se_token_job *j, const char *folder, const se_token_i
     return j->part ? SE_OK : SE_ERR_MEMORY;
 }
 
+/* Looks for the whole file, and for what jobs that were killed left behind. */
+static se_status look_around(se_token_job *j, const char *folder)
+{
+    if (strncmp(se_path_name(j->path), SE_TOKEN_INPUT, strlen(SE_TOKEN_INPUT)) == 0)
+        return se_token_remove_inputs(folder);
+    if (is_there(j))
+        se_token_remove_stray(j->part);
+    return SE_OK;
+}
+
 se_status se_token_job_open(const char *folder, int32_t n_files, const char *const *files,
                             int32_t n_columns, const char *const *columns,
                             const se_tokenizer *tokenizer, int32_t max_tokens, se_token_job **out)
@@ -90,7 +98,9 @@ se_status se_token_job_open(const char *folder, int32_t n_files, const char *con
         s = se_token_facts(&in, &j->facts);
     if (s == SE_OK)
         s = name_file(j, folder, &in);
-    if (s == SE_OK && !is_there(j))
+    if (s == SE_OK)
+        s = look_around(j, folder);
+    if (s == SE_OK && !j->done)
         s = se_folder_make(folder);
     if (s != SE_OK)
         se_token_job_free(j);
@@ -248,17 +258,12 @@ static se_status lock_part(se_token_job *j, bool *got)
         if (s != SE_OK)
             return s;
     }
-    while (flock(j->fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EINTR)
-            continue;
-        if (errno == EWOULDBLOCK)
-            return SE_OK;
-        return se_disk_fail(j->part, "cannot lock");
-    }
+    se_lock_state lock = se_disk_lock(j->fd);
+    j->unlocked = lock == SE_LOCK_NONE;
+    if (lock == SE_LOCK_OTHERS)
+        return SE_OK;
     /* The one that had it may have renamed it away meanwhile. */
-    struct stat mine, there;
-    *got = fstat(j->fd, &mine) == 0 && stat(j->part, &there) == 0 && mine.st_ino == there.st_ino &&
-           mine.st_dev == there.st_dev;
+    *got = se_disk_is_at(j->fd, j->part);
     if (!*got) {
         close(j->fd);
         j->fd = -1;
@@ -559,6 +564,11 @@ int64_t se_token_job_pairs(const se_token_job *j)
 int64_t se_token_job_resumed(const se_token_job *j)
 {
     return j->resumed;
+}
+
+bool se_token_job_unlocked(const se_token_job *j)
+{
+    return j->unlocked;
 }
 
 double se_token_job_progress(const se_token_job *j)

@@ -83,8 +83,16 @@ typedef struct se_token_inputs {
 se_status se_token_facts(const se_token_inputs *in, char **out);
 /* A source as it stands in the facts: its path, and size and time of its file or files. */
 se_status se_token_source(const char *file, struct se_json **out);
-/* The name of the file: the same for the same sources whatever they hold. */
+/* The name of the file: the same for the same sources whatever they hold. One that has standard
+ * input among its sources begins with SE_TOKEN_INPUT. */
+#define SE_TOKEN_INPUT "standard-input-"
 se_status se_token_name(const se_token_inputs *in, const char *facts, char out[128]);
+/* Removes what a job that ended suddenly left at a path, but not what another process has locked.
+ */
+void se_token_remove_stray(const char *path);
+/* The same for all that came from standard input: it is of no use to another process, not even to
+ * one with the same number. */
+se_status se_token_remove_inputs(const char *folder);
 /* JSON as such a line; the columns' names as JSON, freed by se_json_free. */
 se_status se_token_line(const struct se_json *v, char **out);
 se_status se_token_names(const se_columns *c, struct se_json **out);

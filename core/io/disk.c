@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static long calls, break_at;
-static bool break_crashes, sync_off;
+static bool break_crashes, sync_off, locks_off;
 
 void se_disk_break(long n, bool crash)
 {
@@ -27,6 +28,11 @@ long se_disk_calls(void)
 void se_disk_sync_set(bool sync)
 {
     sync_off = !sync;
+}
+
+void se_disk_locks_set(bool locks)
+{
+    locks_off = !locks;
 }
 
 /* True when a test wants this call to fail. */
@@ -134,6 +140,23 @@ se_status se_disk_remove(const char *path)
     if (broken() || (remove(path) != 0 && errno != ENOENT))
         return se_disk_fail(path, "cannot remove");
     return SE_OK;
+}
+
+se_lock_state se_disk_lock(int fd)
+{
+    if (locks_off)
+        return SE_LOCK_NONE;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        if (errno != EINTR)
+            return errno == EWOULDBLOCK ? SE_LOCK_OTHERS : SE_LOCK_NONE;
+    return SE_LOCK_MINE;
+}
+
+bool se_disk_is_at(int fd, const char *path)
+{
+    struct stat mine, there;
+    return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
+           mine.st_dev == there.st_dev;
 }
 
 static se_status copy_file(const char *from, const char *to)

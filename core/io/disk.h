@@ -20,6 +20,13 @@ se_status se_disk_symlink(const char *target, const char *path);
 se_status se_disk_mkdir(const char *path);  /* an existing folder is fine */
 se_status se_disk_remove(const char *path); /* a file or an empty folder; absent is fine */
 
+/* The lock on an open file, which one process has at a time: the system takes it back when that one
+ * closes the file or ends, however it does. SE_LOCK_NONE: this file system has no locks. */
+typedef enum se_lock_state { SE_LOCK_MINE, SE_LOCK_OTHERS, SE_LOCK_NONE } se_lock_state;
+se_lock_state se_disk_lock(int fd);
+/* Whether the file at `path` is the open one, and not another that took its name. */
+bool se_disk_is_at(int fd, const char *path);
+
 /* Another name for the file `from`; a copy where the file system has no hard links. */
 se_status se_disk_link(const char *from, const char *to);
 
@@ -35,9 +42,11 @@ bool se_path_ends(const char *path, const char *suffix);
 
 /* Tests: the n-th call above (counted from 1 after this call) fails with EIO, or, where `crash` is
  * set, ends the process on the spot with exit status 99; 0 turns it off. se_disk_calls counts the
- * calls since. Without `sync`, calls that sync are counted and do nothing. */
+ * calls since. Without `sync`, calls that sync are counted and do nothing; without `locks`, no file
+ * system has them. */
 void se_disk_break(long n, bool crash);
 long se_disk_calls(void);
 void se_disk_sync_set(bool sync);
+void se_disk_locks_set(bool locks);
 
 #endif

@@ -50,9 +50,8 @@ local function step(job, name, began)
   return done_box[0]
 end
 
--- Makes the token file of some sources unless it is there. Gives its path, and what was done:
--- { pairs = in all, made = by this call, resumed = found half made, seconds = }.
-function tokens.make(names, columns, options)
+-- What tokens.make does; a third value, the job, has the file locked while it lives.
+local function make(names, columns, options)
   local tok = options.tokenizer
   local folder = tokens.folder(options.tokens)
   core.check(C.se_token_job_open(folder, #names, c_strings(names), #columns, c_strings(columns),
@@ -63,11 +62,22 @@ function tokens.make(names, columns, options)
     resumed = tonumber(C.se_token_job_resumed(job)) -- known once the file is opened
   end
   progress.clear()
+  if C.se_token_job_unlocked(job) then
+    io.stderr:write(('%s: its file system has no locks: two runs that make the same token file '
+      .. 'there spoil it\n'):format(folder))
+  end
   local n = tonumber(C.se_token_job_pairs(job))
   local path = core.text(C.se_token_job_path(job))
   core.hold(tok)
   return path, { pairs = n, made = n - resumed, resumed = resumed,
-    seconds = tonumber(C.se_seconds()) - began }
+    seconds = tonumber(C.se_seconds()) - began }, job
+end
+
+-- Makes the token file of some sources unless it is there. Gives its path, and what was done:
+-- { pairs = in all, made = by this call, resumed = found half made, seconds = }.
+function tokens.make(names, columns, options)
+  local path, made = make(names, columns, options)
+  return path, made
 end
 
 -- Opens a token file: a C handle, as token_pairs.lua takes it.
@@ -78,11 +88,12 @@ end
 
 -- The open token file of some sources. What came from standard input is not kept.
 function tokens.file(names, columns, options)
-  local path = tokens.make(names, columns, options)
+  local path, _, job = make(names, columns, options)
   local file = tokens.open(path)
   for _, name in ipairs(names) do
     if name == '-' then files.remove(path) end
   end
+  core.hold(job)
   return file
 end
 
