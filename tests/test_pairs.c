@@ -517,6 +517,25 @@ static void test_sides(void **state)
     message_is("c+d.jsonl: cannot read: No such file");
 }
 
+/* A text on each line, by the name .txt. */
+static void test_plain(void **state)
+{
+    (void)state;
+    static const char *const named[] = {"question"}, *const two[] = {"a", "b"};
+    put_text("t.txt", "\xEF\xBB\xBF[\"a\", \"b\"]\r\n\n x\ty, z\n \t\nlast");
+    pairs_are("t.txt", 0, NULL, "[\"a\", \"b\"]/ x\ty, z/last/");
+    pairs_are("t.txt", 1, named, "[\"a\", \"b\"]/ x\ty, z/last/");
+    columns_are("t.txt", "text ");
+    put_gz("t.TXT.gz", "a\nb", 3);
+    pairs_are("t.TXT.gz", 0, NULL, "a/b/");
+    refuses("t.txt", "a\n", 2, two,
+            "t.txt:1: a line of plain text is one, expected 2 (\"a\", \"b\")");
+    refuses("t.txt", "", 0, NULL,
+            "t.txt: no pairs: the file is empty, expected a text on each line");
+    refuses("t.txt", "a\n\n\x80\n", 0, NULL,
+            "t.txt:3: \"text\" is not UTF-8: byte 0x80 at offset 0");
+}
+
 /* Stopped while it counts the lines of the longer side, it does not take them for equal. */
 static void test_interrupted_sides(void **state)
 {
@@ -653,6 +672,7 @@ int main(void)
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_malformed_tables),
         cmocka_unit_test(test_sides),
+        cmocka_unit_test(test_plain),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_interrupted_sides),
         cmocka_unit_test(test_interrupt),

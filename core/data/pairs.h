@@ -20,6 +20,7 @@ typedef struct se_pairs se_pairs;
  *   NAME.tsv, .csv  with named columns, or "context" and "response" in the first line, that is a
  *                   header; else the texts are the first two columns of every line. A record of csv
  *                   may span lines. Every record has as many columns.
+ *   NAME.txt        each line is a text: one column, "text" unless it is named
  *   LEFT+RIGHT      two files of plain text: their lines are the two columns.
  * With n_columns = 0 the first record decides on the columns' names: "query", "positive" and,
  * where there are texts in "neg", "negative" for an object with "query" and "pos"; else "context",

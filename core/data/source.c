@@ -15,6 +15,7 @@ enum {
 typedef struct source_file {
     char *name;         /* as it was given */
     char *left, *right; /* paths; right is NULL but for LEFT+RIGHT */
+    bool plain;         /* a text on each line */
     se_table table;
 } source_file;
 
@@ -114,8 +115,10 @@ static se_status see(source_file *f, const char *name)
     if (!f->name)
         return SE_ERR_MEMORY;
     se_status s = se_source_split(name, &f->left, &f->right);
-    if (s == SE_OK && !f->right)
+    if (s == SE_OK && !f->right) {
         f->table = se_table_of_name(name);
+        f->plain = se_name_is_plain(name);
+    }
     return s;
 }
 
@@ -331,13 +334,15 @@ static void close_file(se_source *s)
 static se_status end_of_file(se_source *s)
 {
     const source_file *f = &s->file[s->now];
-    bool json = !f->right && !f->table.separator;
+    bool json = !f->right && !f->plain && !f->table.separator;
     if (s->in_file == 0)
         return se_fail(SE_ERR_FORMAT, "%s: no %s: %s, expected %s on each line", f->name, s->what,
                        s->header                   ? "a header line only"
                        : se_lines_number(s->lines) ? "blank lines only"
                                                    : "the file is empty",
-                       json ? s->wanted : "texts");
+                       json       ? s->wanted
+                       : f->plain ? "a text"
+                                  : "texts");
     s->bytes_before += se_lines_size(s->lines) + (s->right ? se_lines_size(s->right) : 0);
     close_file(s);
     s->in_file = 0;
@@ -390,6 +395,25 @@ se_columns *se_source_columns(se_source *s)
     return &s->columns;
 }
 
+/* The one text of a line, in a column "text" where it has no other name. */
+static se_status parse_plain(const source_file *f, const char *text, size_t bytes, int64_t line,
+                             se_columns *columns, se_record *out)
+{
+    char names[512];
+    memset(out, 0, sizeof *out);
+    se_status s = columns->n == 0 ? se_columns_add(columns, "text") : SE_OK;
+    if (s == SE_OK && columns->n != 1) {
+        se_record_names(columns, names, sizeof names);
+        s = se_fail(SE_ERR_FORMAT, "%s:%" PRId64 ": a line of plain text is one, expected %d (%s)",
+                    f->name, line, columns->n, names);
+    }
+    if (s != SE_OK)
+        return s;
+    out->text[0] = text;
+    out->bytes[0] = bytes;
+    return se_record_check(text, bytes, f->name, line, columns->name[0]);
+}
+
 /* A line of each side. */
 static se_status parse_both(const source_file *f, const char *text, size_t bytes, int64_t line,
                             se_columns *columns, se_record *out)
@@ -419,7 +443,8 @@ se_status se_source_parse(se_source *s, const char *text, size_t bytes, int32_t 
 {
     const source_file *f = &s->file[file];
     se_columns *c = &s->columns;
-    se_status bad = f->right ? parse_both(f, text, bytes, line, c, out)
+    se_status bad = f->right   ? parse_both(f, text, bytes, line, c, out)
+                    : f->plain ? parse_plain(f, text, bytes, line, c, out)
                     : f->table.separator
                         ? se_table_parse(&f->table, text, bytes, f->name, line, c, out)
                         : se_record_parse(text, bytes, f->name, line, c, out);

@@ -1,6 +1,7 @@
 /* The records of some files of pairs, one after another: where they are, and going on from a place.
- * A file is JSON lines (record.h), a table (tsv or csv by its name, table.h), or LEFT+RIGHT: two
- * files of plain text whose lines belong together. All of them plain, gzip or zstd. */
+ * A file is JSON lines (record.h), a table (tsv or csv by its name, table.h), plain text (by the
+ * name .txt: a text on each line), or LEFT+RIGHT: two files of plain text whose lines belong
+ * together. All of them plain, gzip or zstd. */
 #ifndef SE_DATA_SOURCE_H
 #define SE_DATA_SOURCE_H
 

@@ -11,15 +11,25 @@ static bool ends(const char *name, size_t n, const char *ending)
     return n > m && strncasecmp(name + n - m, ending, m) == 0;
 }
 
-se_table se_table_of_name(const char *path)
+/* The bytes of a name without the endings that tell how a file is packed. */
+static size_t unpacked(const char *path)
 {
     static const char *const PACKED[] = {".gz", ".gzip", ".zst", ".zstd"};
     size_t n = strlen(path);
     for (size_t i = 0; i < sizeof PACKED / sizeof *PACKED; i++)
-        if (ends(path, n, PACKED[i])) {
-            n -= strlen(PACKED[i]);
-            break;
-        }
+        if (ends(path, n, PACKED[i]))
+            return n - strlen(PACKED[i]);
+    return n;
+}
+
+bool se_name_is_plain(const char *path)
+{
+    return ends(path, unpacked(path), ".txt");
+}
+
+se_table se_table_of_name(const char *path)
+{
+    size_t n = unpacked(path);
     if (ends(path, n, ".csv"))
         return (se_table){.separator = ',', .quotes = true};
     if (ends(path, n, ".tsv") || ends(path, n, ".tab"))

@@ -16,6 +16,9 @@ typedef struct se_table {
  */
 se_table se_table_of_name(const char *path);
 
+/* Whether a name, without .gz and the like, says that each line is a text: .txt. */
+bool se_name_is_plain(const char *path);
+
 /* Looks at the first line. With columns that were asked for, it must hold their names; else it is a
  * header where it holds "context" and "response", and where it does not the texts are in the first
  * two columns, from this line on. */

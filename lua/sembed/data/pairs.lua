@@ -9,8 +9,8 @@
 --
 -- A file is JSON lines ({"context", "response"}, [a, b, ...], {"texts": [a, b, ...]},
 -- {"set": [a, b, ...]}, {"query", "pos", "neg"}, lists of any length: training draws from them anew
--- each epoch, the others take the first), tsv or csv by its name, or left.txt+right.txt: plain
--- text line by line. All of them plain, gzip or zstd.
+-- each epoch, the others take the first), tsv or csv by its name, .txt: a text on each line, in a
+-- column "text", or left.txt+right.txt: two of those, side by side. All plain, gzip or zstd.
 --
 -- Options beside the paths: columns (names, in order; none: the first line decides; 'a+b' of JSON
 -- lines has the texts under a and b with a space between, b where it is there), tokenizer,
