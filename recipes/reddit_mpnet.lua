@@ -12,6 +12,7 @@
 --                      the last, if any. A finished run is moved aside; an unfinished one tells how
 --   evaluate=N sts=FILE   every N steps, not only before and after: held-out loss, accuracy in a
 --                      batch, 1-of-100; with sts= Spearman's rho of FILE, too (as sembed eval)
+--   best=one_of_100    which of these OUT/best is the best save of: best=spearman, best=-loss
 --   eval=0, dry=true   no evaluation; only look
 local se = require 'sembed'
 
@@ -28,7 +29,7 @@ local cfg, given = se.config {
   out = 'runs/reddit_mpnet', resume = '', save = 0, keep = 1,
   batch = 128, chunk = 0, length = 128,
   steps = 1600, warmup = 80, lr = 2e-3, scale = 20, dropout = 0.1,
-  evaluate = 0, sts = '', eval = true, dry = false,
+  evaluate = 0, sts = '', best = 'one_of_100', eval = true, dry = false,
 }
 
 local function open_model()

@@ -103,7 +103,7 @@ local function fill_card(model, cfg, step)
   -- What the card tells elsewhere, or what changes no number.
   for _, key in ipairs { 'out', 'resume', 'save', 'dry', 'eval', 'evaluate', 'sts', 'profile',
     'memory', 'threads', 'device', 'data', 'test', 'steps', 'seed', 'layers',
-    'hidden', 'heads', 'inner', 'vocab', 'keep' } do
+    'hidden', 'heads', 'inner', 'vocab', 'keep', 'best', 'tokens', 'columns' } do
     parameters[key] = nil
   end
   if parameters.weights ~= '' then parameters.dropout = model.config.hidden_dropout_prob end

@@ -9,7 +9,9 @@
 -- and releases the rest. cfg: steps, batch, seed; and, where there is an out folder: out, save
 -- (every how many steps, 0: at the end), keep (how many saves stay, 1 when not given, 0: all),
 -- resume ('auto' or ''). With parts.evaluate, a function of
--- the step, cfg.evaluate says after how many steps it is called; 0: before and after alone.
+-- the step, cfg.evaluate says after how many steps it is called; 0: before and after alone;
+-- cfg.best names the number of it whose best save is kept as OUT/best: 'one_of_100', the largest,
+-- or '-loss', the least.
 
 local about = require 'sembed.train.about'
 local alarm = require 'sembed.train.alarm'
@@ -83,10 +85,11 @@ end
 local function evaluate(self)
   checkpoint.guard(self.out, self.log.flush, self.log)
   C.se_interrupt_defer(false)
-  local ok, problem = pcall(self.evaluation.run, self.evaluation, self.step, self.log, self.began)
+  local ok, found = pcall(self.evaluation.run, self.evaluation, self.step, self.log, self.began)
   C.se_interrupt_defer(true)
   if C.se_interrupted() then stop(self) end
-  if not ok then error(problem, 0) end
+  if not ok then error(found, 0) end
+  if found then saving.take_measured(self, found) end
 end
 
 local function close_step(self)
@@ -188,7 +191,10 @@ local function begin(self, path, state)
     return alarm.tell(self, self.step, self.drawn[self.step], message)
   end
   C.se_interrupt_defer(true)
-  if self.evaluation:due(self.step) and not self.evaluation:done(self.step) then evaluate(self) end
+  if self.evaluation:due(self.step) and not self.evaluation:done(self.step) then
+    evaluate(self)
+    saving.after_late_evaluation(self)
+  end
   self.ahead = tonumber(C.se_seconds()) - self.began -- seconds before the first step of this run
 end
 

@@ -4,7 +4,7 @@
 local se = require 'sembed'
 local cfg = se.config {
   out = '', steps = 200, batch = 24, chunk = 7, lr = 1e-2, warmup = 5, scale = 20, resume = '',
-  save = 5, keep = 2, tokens = '', best = true,
+  save = 5, keep = 2, tokens = '', name_best = true,
 }
 local tiny, talk = se.run.path '../data/tiny-mpnet', se.run.path '../../recipes/data/test.jsonl.gz'
 local model = se.model.mpnet { vocab = tiny .. '/vocab.txt', layers = 1, hidden = 32, heads = 2,
@@ -29,5 +29,5 @@ for step, batch in se.train.steps(data, cfg, { model = model, adam = adam }) do
   local value, grads, seen = run(batch[first], batch[second])
   local norm = adam:update(grads, { rate = rate(step), clip = 1.0 })
   se.train.log { loss = value, accuracy = seen.accuracy, norm = norm, rate = rate(step) }
-  if cfg.best and step % 3 == 0 then se.train.best(-value) end
+  if cfg.name_best and step % 3 == 0 then se.train.best(-value) end
 end

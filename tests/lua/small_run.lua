@@ -6,7 +6,7 @@ local se = require 'sembed'
 local cfg = se.config {
   out = '', steps = 12, batch = 16, lr = 1e-2, warmup = 2, scale = 20, resume = '', save = 0,
   stop = 0, bad = 0, by = 'nan', at = 'loss', chunk = 0, loss_limit = 1e6, eval = false,
-  evaluate = 0, stop_in = -1, keep = 1, tiny = '../data/tiny-mpnet',
+  evaluate = 0, stop_in = -1, keep = 1, best = '', tiny = '../data/tiny-mpnet',
 }
 local folder = se.run.path(cfg.tiny)
 local model = se.model.mpnet { vocab = folder .. '/vocab.txt', layers = 1, hidden = 32, heads = 2,
@@ -35,7 +35,8 @@ local function evaluate(step)
   local x, y = model:encode(a, { normalize = true }), model:encode(b, { normalize = true })
   if step == cfg.stop_in then os.execute 'kill -TERM $PPID' end
   local held = se.evaluate.in_batch(symmetric, cfg.batch, x, y)
-  return { loss = held.loss, accuracy = held.accuracy, one_of = se.evaluate.one_of(x, y, 20) }
+  return { loss = held.loss, accuracy = held.accuracy, one_of = se.evaluate.one_of(x, y, 20),
+    near_5 = -math.abs(step - 5) }
 end
 
 for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam,

@@ -49,7 +49,7 @@ se.files.write(base .. '/data_config.json', se.json.encode {
 local mixture = data .. '/../mixture.lua'
 local keys = 'layers=1 hidden=32 heads=2 batch=24 length=32 chunk=7 mixed=1 data=' .. base
   .. '/data_config.json'
-for _, case in ipairs { { small, 'small', 'best=0' }, { mixture, 'mixture', keys } } do
+for _, case in ipairs { { small, 'small', 'name_best=0' }, { mixture, 'mixture', keys } } do
   local recipe, name, more = unpack(case)
   more = more .. ' warmup=5 save=15 keep=0 '
   run(recipe, name, more .. 'threads=1')

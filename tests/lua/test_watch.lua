@@ -58,6 +58,40 @@ end
 small('watched', 'eval=true evaluate=5 resume=auto')
 same_evaluations('watched', 'stop7')
 
+-- OUT/best is the best save by the number that cfg.best names; so it is when the run was stopped
+-- before, in or after the evaluation that found it, or went on from the save before it.
+local function best_of(out)
+  return check.read(('%s/%s/best/model.safetensors'):format(base, out))
+end
+local function step_of(out)
+  return se.json.load(('%s/%s/best/run.json'):format(base, out)).step
+end
+check.ok(not se.files.exists(base .. '/watched/best'), 'none without best=')
+small('near', 'eval=true evaluate=5 best=near_5')
+same_training('plain', 'near')
+check.equal(step_of 'near', 5, 'the step with the largest')
+check.ok(best_of 'near' ~= check.read(base .. '/near/model.safetensors'), 'not the last')
+small('far', 'eval=true evaluate=5 best=-near_5')
+check.equal(step_of 'far', 12, 'the step with the least')
+for _, stop in ipairs { 'stop=5', 'stop_in=5', 'stop_in=0', 'stop=7', 'stop_in=10', 'stop=12' } do
+  local out = 'near_' .. stop:gsub('=', '')
+  small(out, 'eval=true evaluate=5 best=near_5 ' .. stop, 143)
+  small(out, 'eval=true evaluate=5 best=near_5 resume=auto')
+  same_training('plain', out)
+  check.equal(step_of(out), 5, out .. ': the step of the best')
+  check.ok(best_of(out) == best_of 'near', '%s: the best is another', out)
+end
+-- Gone on with another measure: what was best by the first says nothing.
+small('other', 'eval=true evaluate=5 best=near_5 stop=7', 143)
+text = small('other', 'eval=true evaluate=5 best=-loss resume=auto')
+check.ok(text:find('going on with best=-loss; it was near_5', 1, true), '%s', text)
+local at_10, at_12 = found[3].evaluation.loss, found[4].evaluation.loss -- those after step 7
+check.equal(step_of 'other', at_12 < at_10 and 12 or 10, 'the least loss')
+text = small('wrong', 'eval=true evaluate=5 best=nea_5', 1)
+check.ok(text:find('best=nea_5: ', 1, true) and text:find('did you mean "near_5"', 1, true), '%s',
+  text)
+check.ok(not text:find('step 1/12', 1, true), 'before the first step: %s', text)
+
 -- What is no evaluation.
 local data = se.data.pairs { check.data 'tiny-mpnet/pairs.jsonl', columns = { 'a', 'b' },
   tokenizer = model.tokenizer, length = 32 }
@@ -74,7 +108,9 @@ check.fails(function() with(function() error 'mine' end) end, 'mine')
 check.fails(function() return se.evaluate.in_batch(print, 0, x, y) end, 'batch is 0')
 check.fails(function() return se.evaluate.in_batch(print, 4, x, y:rows(1, 3)) end, '40 and 3 rows')
 with(function() end)
-cfg.evaluate = nil
+cfg.evaluate, cfg.best = nil, true
+check.fails(function() with(function() return { loss = 1 } end) end, 'best is a boolean')
+cfg.best = nil
 local list, seen = se.train.steps(data, cfg, { evaluate = function(s) return { s = s } end })
 for _ in list do end
 check.equal(seen.first.s, 0, 'first')

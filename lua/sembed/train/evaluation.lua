@@ -71,7 +71,7 @@ local function show(self, step, values)
   progress.finish()
 end
 
--- Runs it after a step and tells the log; began: when this session did.
+-- Runs it after a step and tells the log; began: when this session did. Gives the numbers.
 function Evaluation:run(step, log, began)
   local start, drawn = tonumber(core.C.se_seconds()), random.state()
   local values = tensor.scope('evaluation', self.f, step)
@@ -81,6 +81,7 @@ function Evaluation:run(step, log, began)
   local now = tonumber(core.C.se_seconds())
   show(self, step, values)
   log:write { step = step, evaluation = values, elapsed = now - began, seconds = now - start }
+  return values
 end
 
 -- --- a run that goes on ---

@@ -23,12 +23,35 @@ function saving.take_named(self, record)
   self.named = record.best
 end
 
--- Whether the value that the recipe named for this step is above all before it.
+-- What cfg.best names; nil: what the recipe says with train.best alone.
+local function measure_of(self)
+  local name = rawget(self.cfg, 'best')
+  fail.unless(name == nil or type(name) == 'string',
+    'train.steps: best is a %s: the name of a number of evaluate is wanted', fail.kind(name))
+  return name ~= '' and name or nil
+end
+
+-- Of what an evaluation gave, the number that cfg.best names becomes self.named, with '-' before
+-- the name its negative; but for a step that the recipe itself has given a value.
+function saving.take_measured(self, values)
+  local measure = measure_of(self)
+  if not measure or self.named then return end
+  local sign, name = measure:match '^(%-?)(.*)$'
+  if not values[name] then
+    local names = {}
+    for known in pairs(values) do names[#names + 1] = known end
+    fail.raise('train.steps: best=%s: %s', measure, fail.unknown('number of evaluate',
+      name, names))
+  end
+  self.named = sign == '-' and -values[name] or values[name]
+end
+
+-- Whether the value that this step was given is above all before it.
 local function is_best(self)
   local value = self.named
   if not value or value ~= value or math.abs(value) == math.huge then return false end
   if not self.best or value > self.best.value then
-    self.best = { step = self.step, value = value }
+    self.best = { step = self.step, value = value, of = measure_of(self) }
   end
   return self.best.step == self.step
 end
@@ -50,6 +73,12 @@ function saving.after_step(self)
   if due or is_best(self) then save(self) end
 end
 
+-- After an evaluation that a run which goes on has made up for: its step is saved already, and
+-- where it is the best it is saved again.
+function saving.after_late_evaluation(self)
+  if self.step > 0 and is_best(self) then save(self) end
+end
+
 -- Ends the run after a whole step: it is saved, and the error tells how to go on.
 function saving.stop(self)
   progress.finish()
@@ -67,7 +96,9 @@ function saving.restore(self, path, state)
   local written = self.out .. '/log.jsonl'
   if files.exists(written) then files.cut(written, state.log_bytes) end
   self.evaluation:read(written)
-  self.step, self.best, self.before = state.step, state.best, state.elapsed or 0
+  self.step, self.before = state.step, state.elapsed or 0
+  -- Values of another measure say nothing about this one's.
+  if state.best and state.best.of == measure_of(self) then self.best = state.best end
   io.stderr:write(('going on after step %d, from %s\n'):format(state.step, path))
 end
 
