@@ -50,6 +50,11 @@ local function vectors_of(encode, parts, whole)
   return all
 end
 
+-- The vectors of a packed text as a leaf, computed in parts of at most `tokens` tokens.
+function cached.vectors(encode, whole, tokens)
+  return (vectors_of(encode, parts_of(whole, math.huge, tokens), whole))
+end
+
 -- The loss, its gradients with respect to the vectors, and those with respect to parameters that
 -- the loss itself has (a learned scale), computed.
 local function outer(loss, vectors, params)

@@ -58,6 +58,7 @@ local modules = {
   nn = function() return require 'sembed.nn' end,
   npy = function() return require 'sembed.npy' end,
   op = function() return require 'sembed.op' end,
+  pca = function() return require 'sembed.pca' end,
   plot = function() return require('sembed.plot').plot end,
   quantize = function() return require 'sembed.quantize' end,
   progress = function() return require 'sembed.progress' end,

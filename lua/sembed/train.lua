@@ -254,6 +254,12 @@ function train.dry(data, cfg, tokenizer, step)
   require 'sembed.dry'(data, cfg, tokenizer, step)
 end
 
+-- Vectors that are not trained, such as a teacher's: those that encode(text) gives for a packed
+-- text, computed now, `tokens` (2048) tokens at once.
+function train.vectors(encode, text, tokens)
+  return (require('sembed.cached').vectors(encode, text, tokens or 2048))
+end
+
 -- --- gradients ---
 
 -- A function run(text, ...) -> value, grads, seen, which encodes each text, takes loss(vector, ...)

@@ -221,6 +221,14 @@ local function add_numbers(self, columns, batch, pair, file)
   end
 end
 
+-- Packs a column (from 0) of `count` pairs of a drawn batch, from number `first` (from 0) on.
+local function pack_drawn(self, column, drawn, first, count)
+  return text.fill(function(out, ids, starts, positions)
+    return C.se_order_pack(order(self), column, count, drawn.pair + first, drawn.file + first,
+      self.pad, out, ids, starts, positions)
+  end)
+end
+
 -- The next global batch: { context = packed text, ... } of its rows first..last (counted from 0,
 -- last not included; all of them without these). duplicates = 'mask': each packed text has .same,
 -- i32[batch]: equal texts of the batch, in any column, have equal numbers.
@@ -231,10 +239,7 @@ function Pairs:draw(batch, first, last)
   first, last = first or 0, last or batch
   local columns = {}
   for i, name in ipairs(self.columns) do
-    columns[name] = text.fill(function(out, ids, starts, positions)
-      return C.se_order_pack(order(self), i - 1, last - first, pair + first, file + first, self.pad,
-        out, ids, starts, positions)
-    end)
+    columns[name] = pack_drawn(self, i - 1, self.last, first, last - first)
   end
   if self.duplicates == 'mask' then add_numbers(self, columns, batch, pair, file) end
   return columns
@@ -242,6 +247,13 @@ end
 
 -- Which pairs the last batch was: for rows_of.
 function Pairs:drawn() return self.last end
+
+-- The texts of `packed`, a column of the batch `drawn` of another reader of the same files, in this
+-- reader's tokens, for a model with another tokenizer; no dropout acts on them.
+function Pairs:like(packed, column, drawn)
+  local other = pack_drawn(self, self:column(column), drawn, packed.first_text or 0, packed.count)
+  return packed.rows and other:vary(packed.rows) or other
+end
 
 -- The step of the last batch is complete.
 function Pairs:done() C.se_order_done(order(self)) end

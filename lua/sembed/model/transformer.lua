@@ -10,6 +10,7 @@
 
 local encoder = require 'sembed.model.encoder'
 local fail = require 'sembed.fail'
+local fewer = require 'sembed.model.fewer'
 local folder_io = require 'sembed.model.folder'
 local json = require 'sembed.json'
 local nn = require 'sembed.nn'
@@ -171,12 +172,26 @@ local function tokenizer_of(architecture, path)
   return tok
 end
 
-local function load(architecture, path)
+-- take of a folder, for a model of some of its layers (numbers from 1) in their order.
+local function take_some(take, layers)
+  return function(name, dims)
+    local number, rest = name:match '^encoder%.layer%.(%d+)(%..*)$'
+    if number then name = ('encoder.layer.%d%s'):format(layers[number + 1] - 1, rest) end
+    return take(name, dims)
+  end
+end
+
+local function load(architecture, path, options)
   local found = folder_io.open(path, architecture.name, function(config, where)
     return check_config(architecture, config, where)
   end)
   local c = found.config
-  local take, params, kept = collecting(found.take)
+  local source = found.take
+  if options.layers then
+    local layers = fewer(options.layers, c.num_hidden_layers, found.path)
+    c.num_hidden_layers, source = #layers, take_some(source, layers)
+  end
+  local take, params, kept = collecting(source)
   local self = build(architecture, c, take)
   self.params, self.kept = params, kept
   self.tokenizer = tokenizer_of(architecture, found.path)
@@ -222,12 +237,12 @@ local function fresh(architecture, options)
   return self
 end
 
--- A callable table: architecture 'FOLDER' or architecture { sizes }.
+-- A callable table: architecture('FOLDER', { layers = }) or architecture { sizes }.
 function transformer.constructor(architecture, extra)
   architecture.class = class_of(architecture)
   return setmetatable(extra or {}, {
-    __call = function(_, what)
-      if type(what) == 'string' then return load(architecture, what) end
+    __call = function(_, what, options)
+      if type(what) == 'string' then return load(architecture, what, options or {}) end
       fail.unless(type(what) == 'table', '%s: a folder or a table of sizes is wanted',
         architecture.name)
       return fresh(architecture, what)
