@@ -120,14 +120,24 @@ static se_ref own_leaf(se_build *b, se_node *n)
     return se_build_own(b, (se_ref){n, 0});
 }
 
+static se_ref fixed_number(se_build *b, double value, se_dtype dtype)
+{
+    if (b->status)
+        return (se_ref){0};
+    se_ref r = own_leaf(b, se_node_number(value, dtype));
+    if (r.node)
+        r.node->fixed = true;
+    return r;
+}
+
 se_ref se_number(se_build *b, double value)
 {
-    return b->status ? (se_ref){0} : own_leaf(b, se_node_number(value, SE_F32));
+    return fixed_number(b, value, SE_F32);
 }
 
 se_ref se_number_i32(se_build *b, int64_t value)
 {
-    return b->status ? (se_ref){0} : own_leaf(b, se_node_number((double)value, SE_I32));
+    return fixed_number(b, (double)value, SE_I32);
 }
 
 static se_attr dims_attr(int rank, const int64_t *dim)

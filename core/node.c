@@ -237,7 +237,10 @@ static se_status as_dtype(se_ref r, se_dtype dtype, const char *file, int line, 
                    : se_real_is_f64() ? r.node->number.d
                                       : (double)r.node->number.f;
         *out = (se_ref){se_node_number(v, dtype), 0};
-        return out->node ? SE_OK : SE_ERR_MEMORY;
+        if (!out->node)
+            return SE_ERR_MEMORY;
+        out->node->fixed = r.node->fixed;
+        return SE_OK;
     }
     return se_node_apply(&se_op_cast, 1, &r, ATTRS(SE_INT(dtype)), file, line, out);
 }

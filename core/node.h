@@ -16,6 +16,7 @@ struct se_node {
     int32_t bytes;         /* of the block that holds the node and its arrays */
     bool ran;              /* computed at least once */
     bool is_number;        /* a plain number: adapts to the dtype it meets */
+    bool fixed;            /* a plain number that a rule made: the same whenever the graph is */
     bool kept_for_waiting; /* its buffers are there only for consumers that have not run yet */
     union {
         float f;

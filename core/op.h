@@ -4,10 +4,11 @@
  * object of its own (SE_OP_EXPORT below; recipes/examples/snake.c). Lua functions, tensor methods,
  * help, argument checks and the generic tests (tests/test_ops.c) are derived from it.
  *
- * A primitive gives .cpu_rows or .cpu, and .grad. A composite gives .expand (itself, in other ops);
- * it may add a fused .cpu_rows/.cpu and a .grad. Without a kernel it is expanded when it is
- * applied; without .grad it is differentiated through its expansion; an op with neither .grad nor
- * .expand refuses when the gradient graph is built.
+ * A primitive gives .cpu_rows or .cpu, .hlo or .hlo_name (for XLA), and .grad. A composite gives
+ * .expand (itself, in other ops); it may add a fused .cpu_rows/.cpu and a .grad. Without a kernel
+ * it is expanded when it is applied; without .hlo, when a program for XLA is written; without .grad
+ * it is differentiated through its expansion; an op with neither .grad nor .expand refuses when the
+ * gradient graph is built.
  *
  * Rules (.grad, .expand) only build graph nodes. No call inside a rule is checked: a null reference
  * in gives a null reference out, and the first message is kept by the builder. */
@@ -123,6 +124,10 @@ typedef struct se_rule {
     const bool *want; /* .grad: want[i] is false where dx[i] is not needed */
 } se_rule;
 
+/* The writer of a program for XLA, and what .hlo is given: hlo.h. */
+typedef struct se_hlo se_hlo;
+typedef struct se_hlo_rule se_hlo_rule;
+
 struct se_op {
     const char *name;
     const char *doc;  /* one line, shown by `? name` */
@@ -145,7 +150,10 @@ struct se_op {
         se_attr *attr); /* rewrites inputs before the node is made: matmul takes a transpose in */
     void (*grad)(se_build *b, const se_rule *g);
     void (*expand)(se_build *b, const se_rule *g);
-    const char *sample; /* what the generic tests draw: `? adding` tells how it is written */
+    void (*hlo)(se_hlo *h, const se_hlo_rule *r); /* writes it as StableHLO (hlo.h); an op without
+                                                     it is written as its expansion */
+    const char *hlo_name; /* instead of .hlo: the one operation on elements that it is there */
+    const char *sample;   /* what the generic tests draw: `? adding` tells how it is written */
     bool promote; /* bring all tensors to one dtype first (bool < i32 < bf16 < f32; plain numbers
                      adapt) */
     bool floats;  /* integers and bools are converted to f32 first: x / 2, exp of a count */
@@ -230,7 +238,7 @@ SE_API bool se_ref_ok(se_ref r);
 SE_API const se_op *se_ref_op(se_ref r);            /* NULL for a leaf */
 SE_API se_ref se_ref_input(se_ref r, int i);        /* input i of the node; borrowed */
 SE_API const se_attr *se_ref_attr(se_ref r);        /* NULL for the null reference */
-SE_API se_ref se_number(se_build *b, double value); /* f32[] that is a program input */
+SE_API se_ref se_number(se_build *b, double value); /* f32[], a constant of the program */
 SE_API se_ref se_number_i32(se_build *b, int64_t value);
 SE_API se_ref se_zeros(se_build *b, const se_type *t);
 SE_API se_ref

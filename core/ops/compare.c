@@ -1,5 +1,5 @@
 /* Comparisons and logic (to bool), and the choice between two tensors by a bool one. */
-#include "op.h"
+#include "hlo.h"
 
 SE_KERNEL_DECLARE(equal);
 SE_KERNEL_DECLARE(not_equal);
@@ -23,27 +23,68 @@ static se_status comparison_shape(const se_shape *s)
     return status;
 }
 
-#define COMPARISON(NAME, DOC)                                                                      \
+static void compare_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    const se_type *t = &r->type[0];
+    r->y[0] = se_hlo_compare(h, r->op->hlo_name, se_hlo_stretch(h, r->x[0], t->rank, t->dim),
+                             se_hlo_stretch(h, r->x[1], t->rank, t->dim));
+}
+
+static se_hval truth(se_hlo *h, se_hval x, const se_type *t)
+{
+    se_hval yes = x.dtype == SE_BOOL ? x : se_hlo_compare_with(h, "NE", x, 0);
+    return se_hlo_stretch(h, yes, t->rank, t->dim);
+}
+
+static void logic_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    r->y[0] = se_hlo_binary(h, r->op->hlo_name, truth(h, r->x[0], &r->type[0]),
+                            truth(h, r->x[1], &r->type[0]));
+}
+
+static void not_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    r->y[0] = se_hlo_unary(h, "not", truth(h, r->x[0], &r->type[0]));
+}
+
+static void is_finite_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval gone = se_hlo_binary(h, "subtract", r->x[0], r->x[0]);
+    r->y[0] = se_hlo_compare_with(h, "EQ", gone, 0);
+}
+
+static void where_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    const se_type *t = &r->type[0];
+    se_hval x[3];
+    for (int i = 0; i < 3; i++)
+        x[i] = se_hlo_stretch(h, r->x[i], t->rank, t->dim);
+    r->y[0] = se_hlo_select(h, x[0], x[1], x[2]);
+}
+
+#define COMPARISON(NAME, RULE, WORD, DOC)                                                          \
     const se_op se_op_##NAME = {                                                                   \
         .name = #NAME,                                                                             \
         .args = "x y",                                                                             \
         .doc = DOC,                                                                                \
         .shape = comparison_shape,                                                                 \
         .cpu_rows = SE_KERNEL(NAME),                                                               \
+        .hlo = RULE,                                                                               \
+        .hlo_name = WORD,                                                                          \
         .sample = "x:f32[2x3]@0..2 y:f32[3]; x:i32[40x3] y:i32[40x1]; x:bool[2x3] y:bool[]; "      \
                   "x:f32[0x3] y:f32[3]; x:f32[251x173] y:f32[251x173]; x:i32[4] y:f32[4]",         \
         .promote = true,                                                                           \
         .rowwise = true, /* not in place: a stretched i32[2] has the bytes of a bool[8] */         \
     }
 
-COMPARISON(equal, "true where x = y");
-COMPARISON(not_equal, "true where x differs from y");
-COMPARISON(less, "true where x < y");
-COMPARISON(less_equal, "true where x <= y");
-COMPARISON(greater, "true where x > y");
-COMPARISON(greater_equal, "true where x >= y");
-COMPARISON(logical_and, "true where neither x nor y is zero");
-COMPARISON(logical_or, "true where x or y is not zero");
+COMPARISON(equal, compare_hlo, "EQ", "true where x = y");
+COMPARISON(not_equal, compare_hlo, "NE", "true where x differs from y");
+COMPARISON(less, compare_hlo, "LT", "true where x < y");
+COMPARISON(less_equal, compare_hlo, "LE", "true where x <= y");
+COMPARISON(greater, compare_hlo, "GT", "true where x > y");
+COMPARISON(greater_equal, compare_hlo, "GE", "true where x >= y");
+COMPARISON(logical_and, logic_hlo, "and", "true where neither x nor y is zero");
+COMPARISON(logical_or, logic_hlo, "or", "true where x or y is not zero");
 
 static se_status to_bool_shape(const se_shape *s)
 {
@@ -63,6 +104,7 @@ const se_op se_op_logical_not = {
     .doc = "true where x is zero or false",
     .shape = to_bool_shape,
     .cpu_rows = SE_KERNEL(logical_not),
+    .hlo = not_hlo,
     .sample = "x:bool[2x3]; x:i32[9]; x:f32[3]=0,1,-0; x:bool[301x167]",
     .rowwise = true,
     .inplace = 1,
@@ -74,6 +116,7 @@ const se_op se_op_is_finite = {
     .doc = "true where x is neither infinite nor nan",
     .shape = is_finite_shape,
     .cpu_rows = SE_KERNEL(is_finite),
+    .hlo = is_finite_hlo,
     .sample = "x:f32[2x3]; x:f32[4]=1,inf,nan,-inf; x:i32[3]; x:bool[3]; x:f32[301x167]",
     .floats = true,
     .rowwise = true,
@@ -119,6 +162,7 @@ const se_op se_op_where = {
     .doc = "x where cond is true, else y",
     .shape = where_shape,
     .cpu_rows = SE_KERNEL(where),
+    .hlo = where_hlo,
     .simplify = where_simplify,
     .grad = where_grad,
     .sample = "cond:bool[2x3] x:f32[2x3] y:f32[3]; cond:bool[2x1] x:f32[] y:f32[2x3]; "

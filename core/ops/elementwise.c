@@ -1,5 +1,6 @@
 /* Arithmetic and functions of single elements, with numpy's broadcasting. Comparisons, logic and
  * choice are in compare.c. */
+#include "hlo.h"
 #include "op.h"
 
 #include <math.h>
@@ -202,21 +203,22 @@ static se_status mod_check(const se_task *t)
                                 __VA_ARGS__}
 #define I32_SAMPLE "; x:i32[5x3] y:i32[3]@-5..9"
 
-BINARY(add, "x + y", binary_shape, add_grad, BINARY_SAMPLE I32_SAMPLE);
-BINARY(sub, "x - y", binary_shape, sub_grad, BINARY_SAMPLE I32_SAMPLE);
-BINARY(mul, "x * y, element by element", binary_shape, mul_grad, BINARY_SAMPLE I32_SAMPLE);
+BINARY(add, "x + y", binary_shape, add_grad, BINARY_SAMPLE I32_SAMPLE, .hlo_name = "add");
+BINARY(sub, "x - y", binary_shape, sub_grad, BINARY_SAMPLE I32_SAMPLE, .hlo_name = "subtract");
+BINARY(mul, "x * y, element by element", binary_shape, mul_grad, BINARY_SAMPLE I32_SAMPLE,
+       .hlo_name = "multiply");
 BINARY(maximum, "the larger of x and y; nan where one is nan", binary_shape, choice_grad,
-       BINARY_SAMPLE I32_SAMPLE);
+       BINARY_SAMPLE I32_SAMPLE, .hlo_name = "maximum");
 BINARY(minimum, "the smaller of x and y; nan where one is nan", binary_shape, choice_grad,
-       BINARY_SAMPLE I32_SAMPLE);
+       BINARY_SAMPLE I32_SAMPLE, .hlo_name = "minimum");
 BINARY(div, "x / y; integers become f32 first", binary_f32_shape, div_grad,
        "x:f32[2x3] y:f32[3]@0.5..2; x:f32[] y:f32[4]@0.5..2; x:f32[2x3] y:f32[2x1]@-2..-1; "
        "x:f32[251x173] y:f32[173]@1..2; x:i32[4]@1..9 y:i32[4]@1..9",
-       .floats = true);
+       .floats = true, .hlo_name = "divide");
 BINARY(pow, "x to the power y", binary_f32_shape, pow_grad,
        "x:f32[2x3]@0.2..2 y:f32[3]; x:f32[3]@-2..2 y:f32[]=2!; x:f32[3]=0,0,-1.5 y:f32[3]=2,1,0!; "
        "x:f32[251x173]@0.2..2 y:f32[173]",
-       .floats = true);
+       .floats = true, .hlo_name = "power");
 BINARY(mod, "the remainder of x / y, with the sign of y", binary_shape, mod_grad,
        "x:f32[2x3]@0.1..1.9 y:f32[3]@2..3; x:f32[5]=5.5,-5.5,7,-7,0.5! y:f32[5]=3,3,-3,-3,2!; "
        "x:f32[251x173]@-9..9 y:f32[251x173]@-3..-1 -grad; x:i32[5x3]@-9..9 y:i32[3]@1..5; "
@@ -302,6 +304,14 @@ static void square_expand(se_build *b, const se_rule *g)
     g->y[0] = OP2(b, mul, g->x[0], g->x[0]);
 }
 
+/* As the kernel has it: the reciprocal of the root. XLA's own rsqrt is an estimate on some devices.
+ */
+static void rsqrt_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval root = se_hlo_unary(h, "sqrt", r->x[0]);
+    r->y[0] = se_hlo_binary(h, "divide", se_hlo_like(h, root, 1), root);
+}
+
 #define UNARY(NAME, DOC, SHAPE, GRAD, SAMPLE, ...)                                                 \
     const se_op se_op_##NAME = {.name = #NAME,                                                     \
                                 .args = "x",                                                       \
@@ -316,17 +326,22 @@ static void square_expand(se_build *b, const se_rule *g)
 #define ANY "x:f32[2x3]; x:f32[]; x:f32[0]; x:f32[301x167]@-6..6"
 #define POSITIVE "x:f32[2x3]@0.1..3; x:f32[]@1..2; x:f32[0]; x:f32[301x167]@0.01..50"
 
-UNARY(neg, "-x", unary_shape, neg_grad, ANY "; x:i32[7]@-5..5");
-UNARY(exp, "e to the power x", unary_f32_shape, exp_grad, ANY, .floats = true);
-UNARY(log, "natural logarithm of each element", unary_f32_shape, log_grad, POSITIVE,
-      .floats = true);
-UNARY(sqrt, "square root of each element", unary_f32_shape, sqrt_grad, POSITIVE, .floats = true);
+UNARY(neg, "-x", unary_shape, neg_grad, ANY "; x:i32[7]@-5..5", .hlo_name = "negate");
+UNARY(exp, "e to the power x", unary_f32_shape, exp_grad, ANY, .floats = true,
+      .hlo_name = "exponential");
+UNARY(log, "natural logarithm of each element", unary_f32_shape, log_grad, POSITIVE, .floats = true,
+      .hlo_name = "log");
+UNARY(sqrt, "square root of each element", unary_f32_shape, sqrt_grad, POSITIVE, .floats = true,
+      .hlo_name = "sqrt");
 UNARY(rsqrt, "1 / square root of each element", unary_f32_shape, rsqrt_grad, POSITIVE,
-      .floats = true);
-UNARY(tanh, "hyperbolic tangent of each element", unary_f32_shape, tanh_grad, ANY, .floats = true);
+      .floats = true, .hlo = rsqrt_hlo);
+UNARY(tanh, "hyperbolic tangent of each element", unary_f32_shape, tanh_grad, ANY, .floats = true,
+      .hlo_name = "tanh");
 UNARY(erf, "error function of each element", unary_f32_shape, erf_grad, ANY, .floats = true);
-UNARY(abs, "absolute value of each element", unary_shape, abs_grad, ANY "; x:i32[7]@-5..5");
-UNARY(sign, "-1, 0 or 1: the sign of each element", unary_shape, no_grad, ANY "; x:i32[7]@-5..5");
+UNARY(abs, "absolute value of each element", unary_shape, abs_grad, ANY "; x:i32[7]@-5..5",
+      .hlo_name = "abs");
+UNARY(sign, "-1, 0 or 1: the sign of each element", unary_shape, no_grad, ANY "; x:i32[7]@-5..5",
+      .hlo_name = "sign");
 UNARY(relu, "x where x is above 0, else 0", unary_f32_shape, relu_grad, ANY "; x:i32[7]@-5..5",
       .expand = relu_expand, .floats = true);
 UNARY(sigmoid, "1 / (1 + e^-x)", unary_f32_shape, sigmoid_grad, ANY, .expand = sigmoid_expand,
@@ -387,12 +402,32 @@ static void cast_grad(se_build *b, const se_rule *g)
         g->dx[0] = OP(b, cast, ATTRS(SE_INT(se_ref_type(g->x[0])->dtype)), g->dy[0]);
 }
 
+/* Beyond i32 the nearest one, nan is 0, as in the kernel. The largest f32 below 2^31 comes next. */
+static void cast_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = r->x[0];
+    bool real = x.dtype == SE_F32 || x.dtype == SE_BF16;
+    r->y[0] = se_hlo_convert(h, x, (int)r->attr[0].i);
+    if (!real || r->attr[0].i != SE_I32)
+        return;
+    x = se_hlo_convert(h, x, SE_F32);
+    se_hval high = se_hlo_compare_with(h, "GE", x, 2147483648.0);
+    se_hval low = se_hlo_compare_with(h, "LE", x, -2147483648.0);
+    se_hval zero = se_hlo_like(h, x, 0);
+    se_hval inside = se_hlo_select(h, high, zero, se_hlo_select(h, low, zero, x));
+    se_hval y =
+        se_hlo_convert(h, se_hlo_select(h, se_hlo_compare(h, "EQ", x, x), inside, zero), SE_I32);
+    y = se_hlo_select(h, high, se_hlo_like(h, y, INT32_MAX), y);
+    r->y[0] = se_hlo_select(h, low, se_hlo_like(h, y, INT32_MIN), y);
+}
+
 const se_op se_op_cast = {
     .name = "cast",
     .args = "x dtype:dtype",
     .doc = "x as another dtype: f32 to bf16 rounds to nearest even, to i32 towards zero",
     .shape = cast_shape,
     .cpu_rows = SE_KERNEL(cast),
+    .hlo = cast_hlo,
     .grad = cast_grad,
     .sample =
         "x:f32[2x3] dtype=bf16 -grad; x:f32[2x3] dtype=f32; x:f32[301x167]@-90..90 dtype=i32; "
@@ -405,6 +440,7 @@ const se_op se_op_cast = {
 
 const se_op se_op_stop_grad = {
     .name = "stop_grad",
+    .hlo = se_hlo_same,
     .args = "x",
     .doc = "x, through which no gradient flows",
     .shape = se_shape_like_first,
@@ -425,11 +461,17 @@ static se_status iota_shape(const se_shape *s)
     return SE_OK;
 }
 
+static void iota_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    r->y[0] = se_hlo_iota(h, SE_I32, 1, r->type[0].dim, 0);
+}
+
 const se_op se_op_iota = {
     .name = "iota",
     .args = "n:int",
     .doc = "the whole numbers 0, 1, ... n-1",
     .shape = iota_shape,
     .cpu_rows = SE_KERNEL(iota),
+    .hlo = iota_hlo,
     .sample = "n=5; n=0; n=50000",
 };

@@ -1,4 +1,5 @@
 /* Rows picked by ids, sums of rows by ids, and the index tensors of packed texts. */
+#include "hlo.h"
 #include "op.h"
 
 SE_KERNEL_DECLARE(take);
@@ -53,12 +54,18 @@ static void take_grad(se_build *b, const se_rule *g)
         g->dx[0] = OP(b, scatter_add, ATTRS(rows, skip), g->dy[0], g->x[1]);
 }
 
+static void take_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    r->y[0] = se_hlo_take(h, r->x[0], r->x[1]);
+}
+
 const se_op se_op_take = {
     .name = "take",
     .args = "x ids",
     .doc = "rows of x by their numbers (from 0): result[i] = x[ids[i]]",
     .shape = take_shape,
     .cpu = SE_KERNEL(take),
+    .hlo = take_hlo,
     .check = take_check,
     .grad = take_grad,
     .sample =
@@ -81,6 +88,7 @@ const se_op se_op_embedding = {
     .doc = "rows of a table by token ids; the row `padding` gets no gradient",
     .shape = take_shape,
     .cpu = SE_KERNEL(take),
+    .hlo = take_hlo,
     .check = take_check,
     .grad = embedding_grad,
     .sample = "table:f32[4x3] ids:i32[5]@0..4; table:f32[6x3] ids:i32[2x2]=0,2,2,5; "
@@ -140,6 +148,18 @@ static void scatter_add_grad(se_build *b, const se_rule *g)
     g->dx[0] = OP3(b, where, se_reshape_to(b, counts, t.rank, t.dim), rows, se_number(b, 0));
 }
 
+/* XLA leaves out what is out of range: `skip` is sent there. */
+static void scatter_add_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    int64_t rows = r->attr[0].i, skip = r->attr[1].i;
+    se_hval ids = r->x[1];
+    if (skip >= 0 && skip < rows) {
+        se_hval out = se_hlo_compare_with(h, "EQ", ids, (double)skip);
+        ids = se_hlo_select(h, out, se_hlo_like(h, ids, -1), ids);
+    }
+    r->y[0] = se_hlo_scatter_add(h, r->x[0], ids, rows);
+}
+
 const se_op se_op_scatter_add = {
     .name = "scatter_add",
     .args = "x ids rows:int skip:int=-1",
@@ -148,6 +168,7 @@ const se_op se_op_scatter_add = {
         "out",
     .shape = scatter_add_shape,
     .cpu = SE_KERNEL(scatter_add),
+    .hlo = scatter_add_hlo,
     .check = scatter_add_check,
     .grad = scatter_add_grad,
     .sample = "x:f32[5x3] ids:i32[5]@0..4 rows=4; x:f32[5] ids:i32[5]=0,-1,2,2,0 rows=3; "
@@ -177,12 +198,32 @@ static se_status one_hot_check(const se_task *t)
     return check_ids(t->in[0], se_type_count(&t->in_type[0]), t->attr[0].i, INT64_MIN);
 }
 
+/* Ids [..] and the numbers 0 to n - 1, both stretched to [.., n]. */
+static se_hval against_iota(se_hlo *h, const char *way, se_hval ids, int64_t n)
+{
+    int64_t dim[SE_MAX_RANK], at[SE_MAX_RANK];
+    for (int i = 0; i < ids.rank; i++) {
+        dim[i] = ids.dim[i];
+        at[i] = i;
+    }
+    dim[ids.rank] = n;
+    se_hval places = se_hlo_iota(h, SE_I32, ids.rank + 1, dim, ids.rank);
+    return se_hlo_compare(h, way, se_hlo_spread(h, ids, ids.rank + 1, dim, at), places);
+}
+
+static void one_hot_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval here = against_iota(h, "EQ", r->x[0], r->type[0].dim[r->x[0].rank]);
+    r->y[0] = se_hlo_convert(h, here, SE_F32);
+}
+
 const se_op se_op_one_hot = {
     .name = "one_hot",
     .args = "ids n:int",
     .doc = "rows of n zeros with a 1 at the place that the id names",
     .shape = one_hot_shape,
     .cpu_rows = SE_KERNEL(one_hot),
+    .hlo = one_hot_hlo,
     .split = SE_BY_LAST,
     .check = one_hot_check,
     .sample = "ids:i32[5]@0..4 n=4; ids:i32[]@0..2 n=2; ids:i32[2x3]@0..7 n=7; ids:i32[301]@0..167 "
@@ -217,12 +258,21 @@ static se_status segment_ids_check(const se_task *t)
     return SE_OK;
 }
 
+/* How many texts end at or before the row. */
+static void segment_ids_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval ends = se_hlo_slice(h, r->x[0], 0, 1, r->x[0].dim[0], 1);
+    se_hval ended = se_hlo_convert(h, against_iota(h, "LE", ends, r->attr[0].i), SE_I32);
+    r->y[0] = se_hlo_sum(h, ended, 1);
+}
+
 const se_op se_op_segment_ids = {
     .name = "segment_ids",
     .args = "starts total:int",
     .doc = "for each of `total` token rows the number of its text; n for rows after the last of n",
     .shape = segment_ids_shape,
     .cpu_rows = SE_KERNEL(segment_ids),
+    .hlo = segment_ids_hlo,
     .check = segment_ids_check,
     .sample = "starts:i32[4]=0,2,2,5 total=7; starts:i32[1]=0 total=3; starts:i32[2]=0,4 total=4; "
               "starts:i32[5]=0,0,9,20000,49000 total=50000; starts:i32[3]=0,0,0 total=0",

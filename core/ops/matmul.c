@@ -1,4 +1,5 @@
 /* Matrix products. All of them go through core/kernels/gemm.c. */
+#include "hlo.h"
 #include "op.h"
 
 #include "buf.h"
@@ -159,6 +160,51 @@ static double matmul_work(const se_task *t)
     return 2.0 * (double)se_type_count(&t->out_type[0]) * (double)z.k_a;
 }
 
+/* [lead, rows, columns] or, without leading axes, [rows, columns]; leading axes become one. */
+static se_hval matrices(se_hlo *h, se_hval x, const se_type *lead, int64_t rows, int64_t columns)
+{
+    int64_t dim[SE_MAX_RANK + 2], flat[3] = {se_type_count(lead), rows, columns};
+    if (lead->rank == 0)
+        return se_hlo_reshape(h, x, 2, flat + 1);
+    for (int i = 0; i < lead->rank; i++)
+        dim[i] = lead->dim[i];
+    dim[lead->rank] = rows;
+    dim[lead->rank + 1] = columns;
+    return se_hlo_reshape(h, se_hlo_stretch(h, x, lead->rank + 2, dim), 3, flat);
+}
+
+/* One matrix on the right: all rows on the left are one matrix. Else the leading axes are stretched
+ * to each other. */
+static void matmul_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval a = r->x[0], b = r->x[1];
+    se_type x = se_type_make(SE_F32, a.rank, a.dim), y = se_type_make(SE_F32, b.rank, b.dim);
+    bool ta = r->attr[0].i && x.rank > 1, tb = r->attr[1].i && y.rank > 1;
+    sizes z = sizes_of(&x, &y, ta, tb);
+    int64_t k = z.k_a, columns = b.rank > 1 ? z.n : 1;
+    se_type lead = z.lead;
+    bool one = se_type_count(&z.lead_b) == 1 && !ta;
+    if (one)
+        lead = se_type_scalar(SE_F32);
+    int64_t m = one ? z.m * se_type_count(&z.lead) : z.m;
+    if (!one && z.lead_a.rank < lead.rank && a.rank < 2)
+        a = se_hlo_reshape(h, a, 2, (int64_t[]){1, k});
+    if (b.rank < 2)
+        b = se_hlo_reshape(h, b, 2, (int64_t[]){k, 1});
+    if (one) {
+        a = se_hlo_reshape(h, a, 2, (int64_t[]){m, k});
+        b = se_hlo_reshape(h, b, 2, tb ? (int64_t[]){columns, k} : (int64_t[]){k, columns});
+    } else {
+        if (a.rank < 2)
+            a = se_hlo_reshape(h, a, 2, (int64_t[]){1, k});
+        a = matrices(h, a, &lead, ta ? k : m, ta ? m : k);
+        b = matrices(h, b, &lead, tb ? columns : k, tb ? k : columns);
+    }
+    int batch = a.rank - 2;
+    se_hval c = se_hlo_dot(h, a, b, batch, batch + !ta, batch + tb);
+    r->y[0] = se_hlo_reshape(h, c, r->type[0].rank, r->type[0].dim);
+}
+
 /* --- gradient --- */
 
 /* r with all axes but the last merged. */
@@ -214,6 +260,7 @@ const se_op se_op_matmul = {
            "transposed first",
     .shape = matmul_shape,
     .cpu = {{[SE_LEVEL_PORTABLE] = matmul_cpu}},
+    .hlo = matmul_hlo,
     .work = matmul_work,
     .simplify = matmul_simplify,
     .grad = matmul_grad,

@@ -1,8 +1,10 @@
 /* Reductions over axes: sums, products, extremes, their places. The order of additions is fixed by
  * the reduced lengths alone (core/kernels/reduce.c). */
+#include "ops/reduce.h"
+
+#include "hlo.h"
 #include "kernels/reduce.h"
 #include "ops/compose.h"
-#include "ops/reduce.h"
 
 SE_KERNEL_DECLARE(sum);
 SE_KERNEL_DECLARE(prod);
@@ -208,12 +210,34 @@ static int64_t reduce_scratch(const se_task *t)
     return bytes ? (bytes + threads - 1) / threads + 64 : 0;
 }
 
+/* Integers and bools exactly, floats in XLA's order. Bools are counted as i32, as in the kernels.
+ */
+static void reduce_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    const se_attr *axes = &r->attr[0];
+    const char *name = r->op->hlo_name;
+    se_hval x = se_hlo_convert(h, r->x[0], r->type[0].dtype), start;
+    uint32_t mask = axes->n ? 0 : (1u << x.rank) - 1;
+    for (int i = 0; i < axes->n; i++)
+        mask |= 1u << (axes->list[i] < 0 ? axes->list[i] + x.rank : axes->list[i]);
+    if (name[0] == 'a') /* add, and */
+        start = se_hlo_number(h, x.dtype, name[1] == 'n');
+    else if (name[1] == 'u') /* multiply */
+        start = se_hlo_number(h, x.dtype, 1);
+    else
+        start = name[1] == 'a' || name[0] == 'o' ? se_hlo_lowest(h, x.dtype)
+                                                 : se_hlo_highest(h, x.dtype);
+    se_hval y = se_hlo_reduce(h, name, x, mask, start);
+    r->y[0] = se_hlo_reshape(h, y, r->type[0].rank, r->type[0].dim);
+}
+
 #define REDUCTION(NAME, KERNEL, DOC, SHAPE, SAMPLE, ...)                                           \
     const se_op se_op_##NAME = {.name = #NAME,                                                     \
                                 .args = "x axes:axes={} keep:bool=false",                          \
                                 .doc = DOC,                                                        \
                                 .shape = SHAPE,                                                    \
                                 .cpu = SE_KERNEL(KERNEL),                                          \
+                                .hlo = reduce_hlo,                                                 \
                                 .scratch = reduce_scratch,                                         \
                                 .sample = SAMPLE,                                                  \
                                 __VA_ARGS__}
@@ -230,7 +254,7 @@ REDUCTION(sum, sum, "sum over axes (all of them when none is named); of bool: ho
           sum_shape,
           AXES_SAMPLE("f32") "; " AXES_SAMPLE("i32") "; x:bool[301x167] axes={0}; x:bool[9]; "
                                                      "x:f32[0x3] axes={0}; x:f32[3x0]",
-          .grad = sum_grad);
+          .grad = sum_grad, .hlo_name = "add");
 REDUCTION(prod, prod, "product over axes (all of them when none is named); i32 wraps around",
           sum_shape,
           AXES_SAMPLE_OF("f32", "@0.5..1.5") "; x:f32[3x3]=1,2,3,0,2,5,0,3,0 axes={1}; "
@@ -238,19 +262,21 @@ REDUCTION(prod, prod, "product over axes (all of them when none is named); i32 w
                                              "axes={0}; x:i32[90]=3; x:i32[2x70x3]=-5 axes={1}; "
                                              "x:bool[3x4] axes={1}; x:bool[301x167] axes={0}; "
                                              "x:f32[0x3] axes={0}; x:f32[3x0]",
-          .grad = prod_grad);
+          .grad = prod_grad, .hlo_name = "multiply");
 REDUCTION(max, max, "the largest element over axes; equal ones share the gradient evenly",
           extreme_shape,
           AXES_SAMPLE("f32") "; x:f32[2x3]=1,1,0,2,2,2 axes={1} -grad; x:i32[3x4]@-9..9 axes={0}; "
                              "x:f32[0x3] axes={1}; x:bool[3x4] axes={1}",
-          .grad = extreme_grad);
+          .grad = extreme_grad, .hlo_name = "maximum");
 REDUCTION(min, min, "the smallest element over axes; equal ones share the gradient evenly",
           extreme_shape, AXES_SAMPLE("f32") "; x:i32[3x4]@-9..9 axes={0}; x:bool[3x4] axes={1}",
-          .grad = extreme_grad);
+          .grad = extreme_grad, .hlo_name = "minimum");
 REDUCTION(all, min, "true where every element over the axes is true", bool_shape,
-          "x:bool[3x4] axes={1}; x:bool[3x4]; x:bool[301x167] axes={0}; x:bool[0x2] axes={0}");
+          "x:bool[3x4] axes={1}; x:bool[3x4]; x:bool[301x167] axes={0}; x:bool[0x2] axes={0}",
+          .hlo_name = "and");
 REDUCTION(any, max, "true where an element over the axes is true", bool_shape,
-          "x:bool[3x4] axes={1}; x:bool[3x4]; x:bool[301x167] axes={0}; x:bool[0x2] axes={0}");
+          "x:bool[3x4] axes={1}; x:bool[3x4]; x:bool[301x167] axes={0}; x:bool[0x2] axes={0}",
+          .hlo_name = "or");
 
 const se_op se_op_mean = {
     .name = "mean",

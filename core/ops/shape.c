@@ -1,4 +1,5 @@
 /* Shapes: views that move nothing (alias), and views made contiguous. */
+#include "hlo.h"
 #include "kernels/shape.h"
 #include "op.h"
 
@@ -79,6 +80,7 @@ const se_op se_op_reshape = {
     .doc = "the same elements in another shape; one size may be -1: what is left",
     .shape = reshape_shape,
     .grad = reshape_grad,
+    .hlo = se_hlo_same,
     .sample =
         "x:f32[2x6] dims={3,4}; x:f32[2x6] dims={-1}; x:f32[] dims={1,1}; x:i32[6] dims={2,-1}; "
         "x:f32[0x3] dims={3,0}; x:bf16[4] dims={2,2}; x:f32[301x168] dims={-1,12} -rows",
@@ -111,6 +113,7 @@ const se_op se_op_squeeze = {
     .doc = "x without an axis of size 1",
     .shape = squeeze_shape,
     .grad = reshape_grad,
+    .hlo = se_hlo_same,
     .sample = "x:f32[2x1x3] axis=1; x:f32[1] axis=-1; x:bool[1x4] axis=0",
     .bf16 = true,
     .rowwise = true, /* where the first axis keeps its size */
@@ -138,6 +141,7 @@ const se_op se_op_unsqueeze = {
     .doc = "x with a new axis of size 1 at that place",
     .shape = unsqueeze_shape,
     .grad = reshape_grad,
+    .hlo = se_hlo_same,
     .sample = "x:f32[2x3] axis=1; x:f32[] axis=0; x:i32[3] axis=-1",
     .bf16 = true,
     .rowwise = true, /* where the first axis keeps its size */
@@ -164,12 +168,22 @@ static void transpose_grad(se_build *b, const se_rule *g)
     g->dx[0] = OP1(b, transpose, g->dy[0]);
 }
 
+static void transpose_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    int64_t axes[SE_MAX_RANK];
+    int rank = r->x[0].rank;
+    for (int i = 0; i < rank; i++)
+        axes[i] = i < rank - 2 ? i : 2 * rank - 3 - i;
+    r->y[0] = se_hlo_permute(h, r->x[0], axes);
+}
+
 const se_op se_op_transpose = {
     .name = "transpose",
     .args = "x",
     .doc = "x with its last two axes swapped; matmul takes it in without a copy",
     .shape = transpose_shape,
     .cpu = SE_KERNEL(transpose),
+    .hlo = transpose_hlo,
     .grad = transpose_grad,
     .sample = "x:f32[2x3]; x:f32[4x2x3]; x:i32[1x3]; x:bool[3x5]; x:bf16[3x5]; x:f32[0x3]; "
               "x:f32[301x167]; x:f32[70x33x40]",
@@ -206,12 +220,21 @@ static void permute_grad(se_build *b, const se_rule *g)
     g->dx[0] = OP(b, permute, ATTRS(back), g->dy[0]);
 }
 
+static void permute_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    int64_t axes[SE_MAX_RANK];
+    for (int i = 0; i < r->x[0].rank; i++)
+        axes[i] = from_end(r->attr[0].list[i], r->x[0].rank);
+    r->y[0] = se_hlo_permute(h, r->x[0], axes);
+}
+
 const se_op se_op_permute = {
     .name = "permute",
     .args = "x axes:axes",
     .doc = "x with its axes in another order: axis i of the result is axis axes[i] of x",
     .shape = permute_shape,
     .cpu = SE_KERNEL(permute),
+    .hlo = permute_hlo,
     .grad = permute_grad,
     .sample = "x:f32[2x3] axes={1,0}; x:f32[2x3x4] axes={2,0,1}; x:f32[2x3x4x5] axes={0,2,1,-1}; "
               "x:f32[] axes={}; x:i32[2x3x4] axes={1,2,0}; x:bool[2x3] axes={0,1}; "
@@ -246,12 +269,18 @@ static void broadcast_to_grad(se_build *b, const se_rule *g)
     g->dx[0] = se_sum_to(b, g->dy[0], se_ref_type(g->x[0]));
 }
 
+static void broadcast_to_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    r->y[0] = se_hlo_stretch(h, r->x[0], r->type[0].rank, r->type[0].dim);
+}
+
 const se_op se_op_broadcast_to = {
     .name = "broadcast_to",
     .args = "x dims:ints",
     .doc = "x repeated along axes of size 1, and along new axes in front",
     .shape = broadcast_to_shape,
     .cpu = SE_KERNEL(broadcast_to),
+    .hlo = broadcast_to_hlo,
     .grad = broadcast_to_grad,
     .sample = "x:f32[3] dims={2,3}; x:f32[2x1] dims={2,4}; x:f32[] dims={2,2}; x:i32[1] dims={0}; "
               "x:bool[1x3x1] dims={2,3,2}; x:f32[3] dims={3}; x:bf16[1x2] dims={3,2}; "
@@ -285,6 +314,21 @@ static void slice_grad(se_build *b, const se_rule *g)
                   g->dy[0]);
 }
 
+/* Backwards: forwards from the last item, then turned round. */
+static void slice_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    int axis = from_end(r->attr[0].i, r->x[0].rank);
+    se_range at = se_range_of(r->x[0].dim[axis], r->attr[1].i, r->attr[2].i, r->attr[3].i);
+    int64_t last = at.first + (at.count - 1) * at.step;
+    if (at.count == 0)
+        r->y[0] = se_hlo_slice(h, r->x[0], axis, 0, 0, 1);
+    else if (at.step > 0)
+        r->y[0] = se_hlo_slice(h, r->x[0], axis, at.first, last + 1, at.step);
+    else
+        r->y[0] =
+            se_hlo_reverse(h, se_hlo_slice(h, r->x[0], axis, last, at.first + 1, -at.step), axis);
+}
+
 const se_op se_op_slice = {
     .name = "slice",
     .args = "x axis:axis start:int stop:int step:int=1",
@@ -292,6 +336,7 @@ const se_op se_op_slice = {
            "negative ones from the end, what lies outside is cut",
     .shape = slice_shape,
     .cpu = SE_KERNEL(slice),
+    .hlo = slice_hlo,
     .grad = slice_grad,
     .sample =
         "x:f32[5] axis=0 start=1 stop=4; x:f32[3x5] axis=1 start=-3 stop=-1; "
@@ -341,6 +386,24 @@ static void pad_slice_grad(se_build *b, const se_rule *g)
     g->dx[0] = OP(b, slice, ATTRS(g->attr[0], g->attr[1], SE_INT(stop), SE_INT(step)), g->dy[0]);
 }
 
+static void pad_slice_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = r->x[0];
+    int axis = from_end(r->attr[0].i, x.rank);
+    int64_t n = x.dim[axis], first = r->attr[1].i, size = r->attr[2].i, step = r->attr[3].i;
+    if (n == 0) {
+        r->y[0] = se_hlo_fill(h, x.dtype, 0, r->type[0].rank, r->type[0].dim);
+        return;
+    }
+    int64_t last = first + (n - 1) * step;
+    if (n == 1)
+        step = 1;
+    if (step < 0)
+        x = se_hlo_reverse(h, x, axis);
+    int64_t from = step < 0 ? last : first, to = step < 0 ? first : last;
+    r->y[0] = se_hlo_pad(h, x, axis, from, size - 1 - to, (step < 0 ? -step : step) - 1, 0);
+}
+
 const se_op se_op_pad_slice = {
     .name = "pad_slice",
     .of = "slice",
@@ -348,6 +411,7 @@ const se_op se_op_pad_slice = {
     .doc = "zeros of that size along an axis, with x from start on: the gradient of slice",
     .shape = pad_slice_shape,
     .cpu = SE_KERNEL(pad_slice),
+    .hlo = pad_slice_hlo,
     .grad = pad_slice_grad,
     .sample = "x:f32[3] axis=0 start=1 size=5; x:f32[2x3] axis=-1 start=0 size=4; "
               "x:f32[0x3] axis=0 start=0 size=2; x:f32[301x160] axis=1 start=3 size=167; "
@@ -396,12 +460,18 @@ static void concat_grad(se_build *b, const se_rule *g)
     }
 }
 
+static void concat_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    r->y[0] = se_hlo_concat(h, r->n_in, r->x, from_end(r->attr[0].i, r->x[0].rank));
+}
+
 const se_op se_op_concat = {
     .name = "concat",
     .args = "xs* axis:axis=0",
     .doc = "tensors joined along an axis",
     .shape = concat_shape,
     .cpu = SE_KERNEL(concat),
+    .hlo = concat_hlo,
     .grad = concat_grad,
     .sample = "xs:f32[2x3] xs:f32[1x3]; xs:f32[2x3] xs:f32[2x1] xs:f32[2x0] axis=-1; xs:f32[3]; "
               "xs:i32[2] xs:i32[3]; xs:bool[1x2] xs:bool[1x2] axis=1; xs:bf16[2] xs:bf16[2]; "

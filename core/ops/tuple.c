@@ -1,6 +1,6 @@
 /* Several references as the outputs of one node: what an op with several outputs becomes when it is
  * expanded. */
-#include "op.h"
+#include "hlo.h"
 
 static se_status tuple_shape(const se_shape *s)
 {
@@ -26,6 +26,7 @@ const se_op se_op_tuple = {
     .outs = "a b c d",
     .shape = tuple_shape,
     .grad = tuple_grad,
+    .hlo = se_hlo_same,
     .alias = true,
     .internal = true,
 };
