@@ -4,7 +4,8 @@
 --   sembed pairs in=RC_2015-01.zst out=DIR              DIR/train.jsonl.gz and DIR/test.jsonl.gz
 --
 -- in=A,B,...: JSON lines, plain, gzip or zstd, with id, link_id, parent_id and body. They may be
--- far larger than memory (memory=1G). A run that was stopped goes on where it was.
+-- far larger than memory (memory=1G). A run that was stopped goes on where it was; a second one
+-- into the same DIR is refused while the first is at work.
 -- shortest=9 longest=127: characters of a text. contexts=N: older ancestors as context/0, ... (up
 -- to 9). all=true: also subreddit, thread and authors. skip_bad=true: passes over lines that are
 -- no comments. clean=true: takes the markdown out of the comments first; the card's pairs have it.

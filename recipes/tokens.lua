@@ -1,5 +1,6 @@
 -- Pairs of texts -> token files, ahead of a training that reads them (it makes them itself on first
--- use). On all cores; a run that was stopped goes on where it was.
+-- use). On all cores; a run that was stopped goes on where it was, and one that finds another at
+-- work on the same file waits for it.
 --
 --   sembed tokens model=DIR in=PAIRS.jsonl.gz              one file, or several: in=A,B
 --   sembed tokens model=DIR in=data_config.json            every data set that it names

@@ -3,9 +3,11 @@
 #include "io/checkpoint.h"
 #include "io/disk.h"
 #include "io/files.h"
+#include "io/lock.h"
 
 #include <ftw.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -386,6 +388,76 @@ static void test_crash_at_every_call(void **state)
     break_everywhere(true, true);
 }
 
+/* The lock of a folder goes with the process that has it, follows the folder to another name, and
+ * is told from one that is made anew. */
+static void test_lock(void **state)
+{
+    (void)state;
+    char folder[512], moved[512], file[600], mine[64], ready;
+    snprintf(folder, sizeof folder, "%s", at("locked"));
+    snprintf(moved, sizeof moved, "%s", at("moved"));
+    snprintf(file, sizeof file, "%s/lock", folder);
+    se_lock *first, *second;
+    assert_int_equal(se_lock_take(folder, &first), SE_ERR_IO);
+    ok(se_folder_make(folder));
+    ok(se_lock_take(folder, &first));
+    assert_true(se_lock_works(first) && se_lock_stands(first));
+    assert_int_equal(se_lock_take(folder, &second), SE_ERR_STATE);
+    assert_null(second);
+    snprintf(mine, sizeof mine, "(process %ld on ", (long)getpid());
+    assert_non_null(strstr(se_message(), mine));
+    assert_non_null(strstr(se_message(), "test_files)"));
+    assert_non_null(strstr(se_message(), folder));
+    put(file, ""); /* another file: what has been locked is not what has the name now */
+    assert_false(se_lock_stands(first));
+    ok(se_lock_take(folder, &second));
+    se_lock_free(first);
+    assert_true(se_lock_stands(second));
+    ok(se_file_rename(folder, moved));
+    ok(se_folder_make(folder));
+    assert_false(se_lock_stands(second));
+    ok(se_lock_take(folder, &first));
+    se_lock_free(second);
+    assert_int_not_equal(access(at("moved/lock"), F_OK), 0);
+    assert_true(se_lock_stands(first));
+    se_lock_free(first);
+    assert_int_not_equal(access(file, F_OK), 0);
+    se_lock_free(NULL);
+
+    int ends[2], status;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        ready = se_lock_take(folder, &first) == SE_OK;
+        _exit(write(ends[1], &ready, 1) == 1 ? pause() : 1);
+    }
+    assert_int_equal(read(ends[0], &ready, 1), 1);
+    assert_true(ready);
+    assert_int_equal(se_lock_take(folder, &first), SE_ERR_STATE);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(access(file, F_OK), 0);
+    ok(se_lock_take(folder, &first));
+    se_lock_free(first);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void test_no_locks(void **state)
+{
+    (void)state;
+    se_lock *first, *second;
+    ok(se_folder_make(at("unlocked")));
+    se_disk_locks_set(false);
+    ok(se_lock_take(at("unlocked"), &first));
+    ok(se_lock_take(at("unlocked"), &second));
+    se_disk_locks_set(true);
+    assert_false(se_lock_works(first) || se_lock_works(second));
+    se_lock_free(first);
+    se_lock_free(second);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -409,6 +481,8 @@ int main(void)
         cmocka_unit_test(test_saves),
         cmocka_unit_test(test_best),
         cmocka_unit_test(test_bad_last),
+        cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_no_locks),
         cmocka_unit_test(test_error_at_every_call),
         cmocka_unit_test(test_crash_at_every_call),
     };

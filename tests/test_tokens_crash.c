@@ -154,12 +154,35 @@ static void test_standard_input(void **state)
     se_io_free(names);
 }
 
+/* A file system without locks holds no job off, and the job tells. */
+static void test_no_locks(void **state)
+{
+    char folder[160];
+    (void)state;
+    snprintf(folder, sizeof folder, "%s/unlocked", home);
+    se_disk_locks_set(false);
+    assert_int_equal(child(folder, source, 0), 0);
+    se_token_job *job;
+    se_tokenizer *tokenizer;
+    bool done, waiting;
+    const char *file = source;
+    ok(se_tokenizer_open(SE_TEST_DATA "/tiny-mpnet", &tokenizer));
+    ok(se_token_job_open(folder, 1, &file, 0, NULL, tokenizer, 8, &job));
+    assert_false(se_token_job_unlocked(job));
+    ok(se_token_job_step(job, &done, &waiting));
+    assert_true(se_token_job_unlocked(job) && !waiting);
+    se_token_job_free(job);
+    se_tokenizer_free(tokenizer);
+    se_disk_locks_set(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crash),
         cmocka_unit_test(test_stray_part),
         cmocka_unit_test(test_standard_input),
+        cmocka_unit_test(test_no_locks),
     };
     se_disk_sync_set(false); /* what a crash of the process leaves does not depend on it */
     return cmocka_run_group_tests(tests, start, stop);

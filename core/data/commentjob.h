@@ -5,6 +5,7 @@
 
 #include "data/comment.h"
 #include "data/reading.h"
+#include "io/lock.h"
 
 enum {
     SE_COMMENT_PARTS = 1024,     /* at most */
@@ -25,6 +26,7 @@ struct se_comments {
     se_comments_options options;
     char *out, *work, *state_path, *facts;
     char *pairs_path[2]; /* train, test: while they are made */
+    se_lock *lock;       /* on OUT */
     se_source *source;
     se_reading read[2];
     int turn;

@@ -105,8 +105,12 @@ static se_status check_out(const se_comments *c)
 
 static se_status take_up(se_comments *c, int32_t n_files, const char *const *files)
 {
-    bool there;
-    se_status s = se_comments_read_state(c, &there);
+    bool there = false;
+    se_status s = se_folder_make(c->out);
+    if (s == SE_OK)
+        s = se_lock_take(c->out, &c->lock);
+    if (s == SE_OK)
+        s = se_comments_read_state(c, &there);
     if (s == SE_OK)
         s = check_out(c);
     if (s != SE_OK || there)
@@ -170,6 +174,7 @@ void se_comments_free(se_comments *c)
     free(c->part);
     free(c->comment);
     free(c->which);
+    se_lock_free(c->lock);
     free(c->facts);
     free(c->state_path);
     free(c->work);
@@ -367,6 +372,7 @@ se_status se_comments_step(se_comments *c, bool *done)
 void se_comments_look(const se_comments *c, se_comments_state *out)
 {
     *out = c->now;
+    out->unlocked = !se_lock_works(c->lock);
     int64_t left = 0;
     for (int32_t i = 0; i < c->n_parts; i++)
         left += c->part[i].bytes;

@@ -34,12 +34,13 @@ typedef struct se_comments_state {
     int64_t comments, bad; /* read so far; lines passed over */
     int64_t resumed;       /* comments that were read before this job was opened */
     int64_t train, test;   /* pairs written */
+    bool unlocked;         /* OUT's file system has no locks: see io/lock.h */
 } se_comments_state;
 
 /* Reads JSON lines (plain, gzip, zstd; "-" is standard input) with id, link_id, parent_id and body
  * (author and subreddit where `all` is set); writes OUT/train.jsonl.gz and OUT/test.jsonl.gz. The
  * work in between is in OUT/parts, which is gone at the end. Fails where OUT has a job of other
- * files or options, or finished pairs. */
+ * files or options, or finished pairs, and where another process is at work in it. */
 SE_API se_status se_comments_open(const char *out, int32_t n_files, const char *const *files,
                                   const se_comments_options *options, se_comments **job);
 SE_API void se_comments_free(se_comments *c); /* NULL is allowed; what was done stays */

@@ -7,6 +7,7 @@ local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local files = require 'sembed.files'
 local json = require 'sembed.json'
+local lock = require 'sembed.lock'
 local random = require 'sembed.random'
 local run = require 'sembed.run'
 local safetensors = require 'sembed.safetensors'
@@ -40,9 +41,10 @@ end
 
 -- --- the folder at the start of a run ---
 
--- A folder that can be written into, or an error before any step is computed.
-local function make_writable(out)
-  files.make_folder(out)
+-- A folder that is this run's alone and can be written into, or an error before any step is
+-- computed.
+local function take(out)
+  lock.take(out)
   files.write(out .. '/probe', '')
   files.remove(out .. '/probe')
 end
@@ -50,22 +52,21 @@ end
 -- A run's folder has a log or a save. Gives the save to go on from, or nil for a fresh start.
 function checkpoint.prepare(out, resume)
   fail.unless(resume == '' or resume == 'auto', 'resume=%s: auto is what there is', resume)
+  take(out)
   local log = out .. '/log.jsonl'
-  local path, state
-  if files.exists(out) then path, state = checkpoint.last(out) end
+  local path, state = checkpoint.last(out)
   if resume == 'auto' then
     if not path and files.exists(log) then files.cut(log, 0) end
-    make_writable(out)
     return path, state
   end
   if path and state.finished then
     io.stderr:write(('%s holds a finished run: it is now %s\n'):format(out, files.aside(out)))
+    take(out)
   elseif path or files.exists(log) then
     local line = path and state.command:gsub(' resume=auto', '') .. ' resume=auto'
     fail.raise('%s holds an unfinished run: go on with\n  %s\nor take another out=', out,
       line or run.line { resume = 'auto' })
   end
-  make_writable(out)
 end
 
 -- Calls f(...), which writes into a run's folder. The message of an error tells, too, what stands

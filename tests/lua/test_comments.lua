@@ -98,8 +98,12 @@ check.ok(bytes(base .. '/four_stopped') == bytes(base .. '/four_split'), 'nor of
 check.fails(function() job('stopped', plain) end, 'holds finished pairs')
 local half = se.data.comments.open(base .. '/half', { plain }, { memory = '1M' })
 half:run(2)
-check.fails(function() se.data.comments.open(base .. '/half', { edge }, { memory = '1M' }) end,
-  'a job of other files or options')
+local function open_other()
+  se.data.comments.open(base .. '/half', { edge }, { memory = '1M' })
+end
+check.fails(open_other, 'a job of other files or options')
+check.fails(function() half:run() end, 'this job is closed')
+check.ok(not se.files.exists(base .. '/half/lock'), 'a lock was left')
 
 -- Only what training needs; mistakes.
 local pair = lines_of(build('short', edge, '') .. '/train.jsonl.gz', 'train')[1]

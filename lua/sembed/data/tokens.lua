@@ -6,6 +6,7 @@
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local files = require 'sembed.files'
+local lock = require 'sembed.lock'
 local progress = require 'sembed.progress'
 local run = require 'sembed.run'
 
@@ -62,10 +63,7 @@ local function make(names, columns, options)
     resumed = tonumber(C.se_token_job_resumed(job)) -- known once the file is opened
   end
   progress.clear()
-  if C.se_token_job_unlocked(job) then
-    io.stderr:write(('%s: its file system has no locks: two runs that make the same token file '
-      .. 'there spoil it\n'):format(folder))
-  end
+  if C.se_token_job_unlocked(job) then lock.warn(folder) end
   local n = tonumber(C.se_token_job_pairs(job))
   local path = core.text(C.se_token_job_path(job))
   core.hold(tok)
