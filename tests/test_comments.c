@@ -3,34 +3,18 @@
 #define _GNU_SOURCE
 #include "data/comments.h"
 #include "io/disk.h"
-#include "io/files.h"
+#include "folder_help.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 enum { THREADS = 40, SMALL = 10, LARGE = 2500, CRASHED = 99 };
 
-static char home[] = "/tmp/sembed_test_comments.XXXXXX";
 static char source[128];
-
-static void ok(se_status s)
-{
-    if (s)
-        fail_msg("status %d: %s", (int)s, se_message());
-}
 
 /* Small threads, and one so large that its part is split again and again. */
 static int start(void **state)
 {
-    (void)state;
-    if (!mkdtemp(home))
+    if (make_home(state) != 0)
         return 1;
     snprintf(source, sizeof source, "%s/comments.jsonl", home);
     FILE *f = fopen(source, "w");
@@ -41,14 +25,6 @@ static int start(void **state)
                     "\"body\":\"the comment with number %d of %d, a reply to an earlier one\"}\n",
                     t, i, t, i ? 1 : 3, i ? "c" : "", t, i / 2, i, t);
     return !f || fclose(f) != 0;
-}
-
-static int stop(void **state)
-{
-    char command[160];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", home);
-    return system(command);
 }
 
 /* Opens a job and does it; `calls`: how many system calls it made. */
@@ -151,5 +127,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_error), cmocka_unit_test(test_crash)};
     se_disk_sync_set(false); /* what a crash of the process leaves does not depend on it */
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, remove_home);
 }

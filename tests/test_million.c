@@ -3,28 +3,12 @@
 #define _GNU_SOURCE
 #include "data/order.h"
 #include "data/tokenfile.h"
-#include "io/files.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "folder_help.h"
 
 enum { PAIRS = 1200000, BATCH = 1024 };
 
-static char home[] = "/tmp/sembed_test_million.XXXXXX";
 static se_tokenizer *tokenizer;
 static se_token_file *tokens;
-
-static void ok(se_status s)
-{
-    if (s)
-        fail_msg("status %d: %s", (int)s, se_message());
-}
 
 /* Every 2,000th context is "common"; every 500th response is the context of another pair; every
  * 5,000th pair has two equal texts; every 10,000th pair is there twice. */
@@ -48,19 +32,15 @@ static void write_pairs(const char *path)
 
 static int start(void **state)
 {
-    (void)state;
     static const char vocab[] =
         "<s>\n<pad>\n</s>\n<unk>\n[UNK]\ncommon\nr\n0\n1\n2\n3\n4\n5\n6\n7\n8"
         "\n9\n##0\n##1\n##2\n##3\n##4\n##5\n##6\n##7\n##8\n##9\n<mask>\n";
-    char path[64], words[64];
-    if (!mkdtemp(home))
+    if (make_home(state) != 0)
         return -1;
-    snprintf(path, sizeof path, "%s/pairs.jsonl", home);
-    snprintf(words, sizeof words, "%s/vocab.txt", home);
-    ok(se_file_write(words, vocab, sizeof vocab - 1));
-    ok(se_tokenizer_from_vocab(words, &tokenizer));
-    write_pairs(path);
-    const char *source = path;
+    put("vocab.txt", vocab, sizeof vocab - 1);
+    ok(se_tokenizer_from_vocab(at("vocab.txt"), &tokenizer));
+    const char *source = at("pairs.jsonl");
+    write_pairs(source);
     se_token_job *job;
     bool done = false, waiting;
     ok(se_token_job_open(home, 1, &source, 0, NULL, tokenizer, 16, &job));
@@ -73,12 +53,9 @@ static int start(void **state)
 
 static int finish(void **state)
 {
-    (void)state;
-    char command[64];
     se_token_file_free(tokens);
     se_tokenizer_free(tokenizer);
-    snprintf(command, sizeof command, "rm -rf '%s'", home);
-    return system(command);
+    return remove_home(state);
 }
 
 static se_order *order(int64_t seed)

@@ -4,40 +4,10 @@
 #include "data/lines.h"
 #include "data/pairs.h"
 #include "data/source.h"
-#include "io/files.h"
+#include "folder_help.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
-
-#include <cmocka.h>
-
-static char home[] = "/tmp/sembed_test_pairs.XXXXXX";
-static char names[4][256];
-
-static const char *at(const char *name)
-{
-    static int turn;
-    char *text = names[turn++ % 4];
-    snprintf(text, sizeof names[0], "%s/%s", home, name);
-    return text;
-}
-
-static void ok(se_status s)
-{
-    if (s)
-        fail_msg("status %d: %s", (int)s, se_message());
-}
-
-static void put(const char *name, const char *text, size_t bytes)
-{
-    ok(se_file_write(at(name), text, bytes));
-}
 
 static void put_gz(const char *name, const char *text, size_t bytes)
 {
@@ -45,12 +15,6 @@ static void put_gz(const char *name, const char *text, size_t bytes)
     assert_non_null(f);
     assert_int_equal(gzwrite(f, text, (unsigned)bytes), (int)bytes);
     assert_int_equal(gzclose(f), Z_OK);
-}
-
-static void message_is(const char *want)
-{
-    if (!strstr(se_message(), want))
-        fail_msg("'%s' is not in: %s", want, se_message());
 }
 
 /* --- lines --- */
@@ -302,11 +266,6 @@ static void pairs_are(const char *name, int32_t n_columns, const char *const *co
     got[n] = 0;
     assert_string_equal(got, want);
     se_pairs_free(p);
-}
-
-static void put_text(const char *name, const char *text)
-{
-    put(name, text, strlen(text));
 }
 
 static void refuses(const char *name, const char *text, int32_t n_columns,
@@ -644,20 +603,6 @@ static void test_memory_limit(void **state)
     assert_int_equal(se_memory_live(), 0);
 }
 
-static int start(void **state)
-{
-    (void)state;
-    return mkdtemp(home) ? 0 : -1;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf '%s'", home);
-    return system(command);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -678,5 +623,5 @@ int main(void)
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_memory_limit),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, make_home, remove_home);
 }

@@ -2,45 +2,9 @@
 #define _GNU_SOURCE
 #include "data/lines.h"
 #include "data/texts.h"
-#include "io/files.h"
+#include "folder_help.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <zstd.h>
-
-#include <cmocka.h>
-
-static char home[] = "/tmp/sembed_test_texts.XXXXXX";
-static char names[4][256];
-
-static const char *at(const char *name)
-{
-    static int turn;
-    char *text = names[turn++ % 4];
-    snprintf(text, sizeof names[0], "%s/%s", home, name);
-    return text;
-}
-
-static void ok(se_status s)
-{
-    if (s)
-        fail_msg("status %d: %s", (int)s, se_message());
-}
-
-static void put(const char *name, const char *text)
-{
-    ok(se_file_write(at(name), text, strlen(text)));
-}
-
-static void message_is(const char *want)
-{
-    if (!strstr(se_message(), want))
-        fail_msg("'%s' is not in: %s", want, se_message());
-}
 
 /* The text as zstd frames of `frame` bytes each; *bytes becomes the packed size. */
 static char *packed(const char *text, size_t n, size_t frame, size_t *bytes)
@@ -92,7 +56,7 @@ static se_status join(const char *path, const char *format, const char *field, b
 static void gives(const char *name, const char *text, const char *field, const char *want)
 {
     char got[4096];
-    put(name, text);
+    put_text(name, text);
     ok(join(at(name), "", field, false, got, sizeof got));
     assert_string_equal(got, want);
 }
@@ -100,7 +64,7 @@ static void gives(const char *name, const char *text, const char *field, const c
 static void refuses(const char *name, const char *text, const char *field, const char *want)
 {
     char got[4096];
-    put(name, text);
+    put_text(name, text);
     assert_int_equal(join(at(name), "", field, false, got, sizeof got), SE_ERR_FORMAT);
     message_is(want);
 }
@@ -152,7 +116,7 @@ static void test_columns(void **state)
     gives("b.csv", "a,5\"x,\"q\"z\n", "2", "1:5\"x|");
     gives("c.csv", "a,5\"x,\"q\"z\n", "3", "1:qz|");
     gives("d.csv", "\xEF\xBB\xBF\"te\nxt\",b\n1,2\n", "te\nxt", "3:1|");
-    put("e.csv", "a,b\nc,d\n");
+    put_text("e.csv", "a,b\nc,d\n");
     ok(join(at("e.csv"), "", "1", true, got, sizeof got));
     assert_string_equal(got, "2:c|");
     refuses("f.csv", "a,b\n", "3", "f.csv:1: no column 3: the line has 2");
@@ -214,7 +178,7 @@ static void test_long_line(void **state)
         line[i] = (char)('a' + (i * 7919) % 26);
     memcpy(line + N, "\nz", 3);
     put_zst("long.zst", line, 1 << 19);
-    put("long", line);
+    put_text("long", line);
     for (int k = 0; k < 2; k++) {
         path = at(k ? "long.zst" : "long");
         ok(se_lines_open(path, &l));
@@ -236,10 +200,10 @@ static void test_places(void **state)
     const char *text;
     size_t bytes;
     (void)state;
-    put("one.csv", "\xEF\xBB\xBF"
-                   "id,text\n1,\"a\nb\"\n2,c\n3,d\n");
+    put_text("one.csv", "\xEF\xBB\xBF"
+                        "id,text\n1,\"a\nb\"\n2,c\n3,d\n");
     put_zst("two.csv.zst", "text,id\nx,1\n\ny,2\n", 5);
-    put("three.csv", "n,text\n1,z\n");
+    put_text("three.csv", "n,text\n1,z\n");
     char a[256], b[256], c[256];
     snprintf(a, sizeof a, "%s", at("one.csv"));
     snprintf(b, sizeof b, "%s", at("two.csv.zst"));
@@ -279,7 +243,7 @@ static void test_open(void **state)
     char got[64];
     se_texts *t;
     (void)state;
-    put("there", "x\n");
+    put_text("there", "x\n");
     char there[256];
     snprintf(there, sizeof there, "%s", at("there"));
     const char *files[] = {there, at("absent")};
@@ -291,14 +255,6 @@ static void test_open(void **state)
     message_is("no format \"xml\"");
 }
 
-static int remove_home(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", home);
-    return system(command);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,7 +263,5 @@ int main(void)
         cmocka_unit_test(test_long_line), cmocka_unit_test(test_places),
         cmocka_unit_test(test_open),
     };
-    if (!mkdtemp(home))
-        return 1;
-    return cmocka_run_group_tests(tests, NULL, remove_home);
+    return cmocka_run_group_tests(tests, make_home, remove_home);
 }

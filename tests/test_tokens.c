@@ -8,47 +8,11 @@
 #include "data/tokenfile.h"
 #include "data/tokenlayout.h"
 #include "io/disk.h"
-#include "io/files.h"
 #include "io/json.h"
+#include "folder_help.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static char home[] = "/tmp/sembed_test_tokens.XXXXXX";
-static char names[4][256];
-
-static const char *at(const char *name)
-{
-    static int turn;
-    char *text = names[turn++ % 4];
-    snprintf(text, sizeof names[0], "%s/%s", home, name);
-    return text;
-}
-
-static void ok(se_status s)
-{
-    if (s)
-        fail_msg("status %d: %s", (int)s, se_message());
-}
-
-static void put(const char *name, const char *text, size_t bytes)
-{
-    ok(se_file_write(at(name), text, bytes));
-}
-
-static void message_is(const char *want)
-{
-    if (!strstr(se_message(), want))
-        fail_msg("'%s' is not in: %s", want, se_message());
-}
 
 static se_tokenizer *tokenizer;
 
@@ -1042,11 +1006,10 @@ static void test_bad_sources(void **state)
 
 static int start(void **state)
 {
-    (void)state;
     static const char vocab[] = "<s>\n<pad>\n</s>\n<unk>\n[UNK]\nhello\nworld\ncontext\nresponse\n"
                                 "common\n0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n##0\n##1\n##2\n##3\n##4\n##5"
                                 "\n##6\n##7\n##8\n##9\n<mask>\n";
-    if (!mkdtemp(home))
+    if (make_home(state) != 0)
         return -1;
     se_disk_sync_set(false); /* thousands of small files */
     put("vocab.txt", vocab, sizeof vocab - 1);
@@ -1056,11 +1019,8 @@ static int start(void **state)
 
 static int finish(void **state)
 {
-    (void)state;
-    char command[64];
     se_tokenizer_free(tokenizer);
-    snprintf(command, sizeof command, "rm -rf '%s'", home);
-    return system(command);
+    return remove_home(state);
 }
 
 int main(void)

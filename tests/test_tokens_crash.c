@@ -3,47 +3,23 @@
 #define _GNU_SOURCE
 #include "data/tokenfile.h"
 #include "io/disk.h"
-#include "io/files.h"
+#include "folder_help.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 enum { MANY = 3 * 4096, CRASHED = 99, NOTHING_BROKE = 2 };
 
-static char home[] = "/tmp/sembed_test_tokens_crash.XXXXXX";
 static char source[128];
-
-static void ok(se_status s)
-{
-    if (s)
-        fail_msg("status %d: %s", (int)s, se_message());
-}
 
 static int start(void **state)
 {
-    (void)state;
-    if (!mkdtemp(home))
+    if (make_home(state) != 0)
         return 1;
     snprintf(source, sizeof source, "%s/source.jsonl", home);
     FILE *f = fopen(source, "w");
     for (int i = 0; f && i < MANY; i++)
         fprintf(f, "[\"context %d\", \"response %d\"]\n", i, i);
     return !f || fclose(f) != 0;
-}
-
-static int stop(void **state)
-{
-    char command[160];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", home);
-    return system(command);
 }
 
 static se_status make(const char *folder, const char *file)
@@ -185,5 +161,5 @@ int main(void)
         cmocka_unit_test(test_no_locks),
     };
     se_disk_sync_set(false); /* what a crash of the process leaves does not depend on it */
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, remove_home);
 }
