@@ -201,6 +201,7 @@ for _, batch in se.train.steps(talk, { steps = 1, batch = 12, seed = 5 }) do
   local came
   se.train.cached(encode, function(...)
     came = { n = select('#', ...), ... }
+    came[3] = { same = came[3].same }
     return (came[1]:sum())
   end, { params = params })(batch.a, batch.b)
   check.equal(came.n, 3, 'arguments of the loss')
@@ -220,6 +221,29 @@ for _, batch in se.train.steps(talk, { steps = 1, batch = 12, seed = 5 }) do
   local without = symmetric(va, vb):item()
   check.ok(with < without, 'masking leaves the loss at %g, %g', with, without)
 end
+
+-- A loss of one's own that does not look at them is refused, with its place.
+local function careless(a, b)
+  return (se.cross_entropy(a:matmul(b:t()), se.shard.rows(a)):mean())
+end
+local careless_line = debug.getinfo(careless, 'S').linedefined
+local function step_with(loss, chunk)
+  for _, batch in se.train.steps(talk, { steps = 1, batch = 12, seed = 5 }) do
+    local run = se.train.cached(encode, loss, { params = params, chunk = chunk })
+    se.eval((run(batch.a, batch.b)))
+  end
+end
+for _, loss in ipairs { careless, L.matryoshka(careless, { dims = { 32, 8 } }) } do
+  for _, chunk in ipairs { 0, 5 } do
+    local message = check.fails(function() step_with(loss, chunk) end, "duplicates = 'mask'",
+      'takes no notice of equal texts', loss == careless and ':' .. careless_line .. ')' or '')
+    check.ok(message:find('^[^:]*test_objectives.lua:%d+: train.cached: '), '%s', message)
+  end
+end
+step_with(function(a, b, extra) -- one that does
+  return ((a * b):sum() + 0 * extra.same[1]:f32():sum())
+end, 5)
+step_with(L.vector_mse(), 0) -- one to which equal texts make no difference
 
 -- A learned scale is trained, saved and restored.
 local cfg = { steps = 2, batch = 12, seed = 5, out = out .. '/run' }

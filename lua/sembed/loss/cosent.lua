@@ -14,7 +14,7 @@ local MASKED = -1e30
 return function(cfg)
   local settings = options.read('cosent', cfg, { scale = 20 })
   return function(...)
-    local v = options.arguments('cosent', 3, ...)
+    local v = options.tensors('cosent', 3, ...)
     local a, b, labels = v[1], v[2], v[3]
     options.check_vectors('cosent', { a, b })
     options.check_labels('cosent', labels, a:size(1))

@@ -12,7 +12,7 @@ local f = op.functions
 return function(cfg)
   options.read('cosine_mse', cfg, {})
   return function(...)
-    local v = options.arguments('cosine_mse', 3, ...)
+    local v = options.tensors('cosine_mse', 3, ...)
     local a, b, labels = v[1], v[2], v[3]
     options.check_vectors('cosine_mse', { a, b })
     options.check_labels('cosine_mse', labels, a:size(1))

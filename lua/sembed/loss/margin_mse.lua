@@ -28,7 +28,7 @@ end
 return function(cfg)
   local s = options.read('margin_mse', cfg, { similarity = dot }).similarity
   return function(...)
-    local v = options.arguments('margin_mse', 4, ...)
+    local v = options.tensors('margin_mse', 4, ...)
     local labels = table.remove(v)
     options.check_vectors('margin_mse', v)
     local right, margins = s(v[1], v[2]), {}

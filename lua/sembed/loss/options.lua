@@ -45,6 +45,13 @@ function options.arguments(name, least, ...)
   return tensors, extra
 end
 
+-- The tensors alone, for losses in which each row stands for itself: equal texts, which the table
+-- may tell of, change nothing there.
+function options.tensors(name, least, ...)
+  local tensors, extra = options.arguments(name, least, ...)
+  return tensors, extra.same
+end
+
 -- Every vector argument: f32 (my rows, dims), all of one shape.
 function options.check_vectors(name, vectors)
   local first = vectors[1]:shape()

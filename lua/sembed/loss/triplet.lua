@@ -18,7 +18,7 @@ local function euclidean(x, y) return (f.square(x - y + 1e-6):sum(2):sqrt()) end
 return function(cfg)
   local settings = options.read('triplet', cfg, { margin = 5, distance = euclidean })
   return function(...)
-    local v = options.arguments('triplet', 3, ...)
+    local v = options.tensors('triplet', 3, ...)
     local anchor, positive, negative = v[1], v[2], v[3]
     options.check_vectors('triplet', { anchor, positive, negative })
     local d = settings.distance

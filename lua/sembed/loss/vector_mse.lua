@@ -14,7 +14,7 @@ local f = op.functions
 return function(cfg)
   options.read('vector_mse', cfg, {})
   return function(...)
-    local v = options.arguments('vector_mse', 2, ...)
+    local v = options.tensors('vector_mse', 2, ...)
     fail.unless(#v % 2 == 0, 'loss.vector_mse: as many vectors of the teacher as of the student '
       .. 'are wanted: %d tensors came', #v)
     options.check_vectors('vector_mse', v)
