@@ -171,9 +171,11 @@ SE_API void se_pending_drop(void);
 
 /* Handles made from here on belong to the scope; closing it releases those that were not kept.
  * `label` ("step 12") names the scope in the message for a handle that is used afterwards. Scopes
- * nest; close takes the depth that open gave and closes deeper ones too. */
+ * nest; close takes the depth that open gave and closes deeper ones too. Leave does as much, but
+ * releases nothing: the handles go over to the enclosing scope. */
 SE_API int32_t se_scope_open(const char *label);
 SE_API void se_scope_close(int32_t depth);
+SE_API void se_scope_leave(int32_t depth);
 
 /* Moves the handle to the enclosing scope and makes its value a leaf once it is computed, so that
  * it holds no old graph. The next eval that carries assigns computes it, too. */

@@ -400,6 +400,18 @@ void se_scope_close(int32_t to)
     }
 }
 
+void se_scope_leave(int32_t to)
+{
+    for (; depth >= to && depth > 0; depth--) {
+        while (scope[depth].first) {
+            se_tensor *t = scope[depth].first;
+            list_remove(t);
+            list_add(t, depth - 1);
+        }
+        label_unref(scope[depth].label);
+    }
+}
+
 void se_handle_become_leaf(se_tensor *t)
 {
     se_node *n = t->ref.node;

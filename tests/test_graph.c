@@ -151,6 +151,26 @@ static void test_assign_and_failure(void **state)
     assert_non_null(strstr(se_message(), "step 2"));
 }
 
+/* A scope that is left releases nothing: its handles belong to the one around it. */
+static void test_leave(void **state)
+{
+    (void)state;
+    int32_t outer = se_scope_open("outer"), d = se_scope_open("step 1");
+    se_tensor *x = vec(2, (float[]){2, 3}), *y = op2("mul", x, x, 1), *z;
+    se_scope_open("within");
+    z = op2("mul", y, x, 2);
+    se_scope_leave(d);
+    assert_true(data(z)[1] == 27 && data(y)[0] == 4);
+    se_scope_close(outer);
+    assert_int_equal(se_tensor_data(z, true, &(const void *){0}), SE_ERR_STATE);
+    assert_non_null(strstr(se_message(), "outer"));
+    d = se_scope_open("step 2");
+    x = vec(2, (float[]){2, 3});
+    se_scope_leave(d); /* to no scope at all */
+    se_scope_close(d);
+    assert_true(data(x)[1] == 3);
+}
+
 static void test_adamw_in_place(void **state)
 {
     (void)state;
@@ -274,6 +294,7 @@ int main(void)
         cmocka_unit_test_teardown(test_second_derivative, free_held),
         cmocka_unit_test_teardown(test_given_twice, free_held),
         cmocka_unit_test_teardown(test_assign_and_failure, free_held),
+        cmocka_unit_test_teardown(test_leave, free_held),
         cmocka_unit_test_teardown(test_adamw_in_place, free_held),
         cmocka_unit_test_teardown(test_memory, free_held),
         cmocka_unit_test_teardown(test_varying, free_held),

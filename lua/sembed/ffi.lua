@@ -64,8 +64,10 @@ end
 -- Calls f(...); when memory is short, collects what Lua has dropped and tries once more.
 function core.retry(f, ...) return core.check(try_twice(f, ...)) end
 
--- The same for what evaluates: assigns that found no memory twice are dropped.
+-- The same for what evaluates: assigns that found no memory twice are dropped. While a training
+-- runs, before_compute() looks whether its loop was left; so it does before a scope is opened.
 function core.compute(f, ...)
+  if core.before_compute then core.before_compute() end
   local status = try_twice(f, ...)
   if status == MEMORY then C.se_pending_drop() end
   return core.check(status)

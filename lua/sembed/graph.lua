@@ -85,6 +85,7 @@ function graph.drop_pending() C.se_pending_drop() end
 
 -- Runs f in a scope of its own: tensors made in it and not kept are released at its end.
 function graph.scope(label, f, ...)
+  if core.before_compute then core.before_compute() end
   local depth = C.se_scope_open(label)
   local result = { n = select('#', ...), pcall(f, ...) }
   C.se_scope_close(depth)

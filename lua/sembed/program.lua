@@ -157,6 +157,7 @@ local function work(job)
   if job.seen then job.seen.chunk = chunk end
   chunk(unpack(run.words))
   check_keys()
+  if package.loaded['sembed.train'] then require('sembed.train').abandon() end
   show_profile()
 end
 
@@ -169,7 +170,7 @@ local function clean_up()
     if name:match '^sembed' and not whole then loaded[name] = nil end
   end
   if loaded['sembed.ffi'] then loaded['sembed.ffi'].C.se_interrupt_defer(false) end
-  if loaded['sembed.train'] then loaded['sembed.train'].abandon() end
+  if loaded['sembed.train'] then pcall(loaded['sembed.train'].abandon) end
   if loaded['sembed.tensor'] then loaded['sembed.tensor'].drop_pending() end
 end
 

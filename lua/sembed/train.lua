@@ -24,13 +24,40 @@ local log = require 'sembed.log'
 local progress = require 'sembed.progress'
 local saving = require 'sembed.train.saving'
 local shard = require 'sembed.shard'
-local split_arguments = require 'sembed.train.arguments'
 local tensor = require 'sembed.tensor'
+local watch = require 'sembed.train.watch'
 
 local C = core.C
 local train = {}
 
 local current -- the run whose loop is open
+
+-- --- a loop's end ---
+
+local function forget(self)
+  core.on_nonfinite, core.before_compute = nil, nil
+  C.se_interrupt_defer(false)
+  if current == self then current = nil end
+end
+
+-- The log of the steps before it is whole; the step itself is neither logged nor saved.
+local function leave(self, end_scope)
+  forget(self)
+  if self.scope then end_scope(self.scope) end
+  self.log:flush()
+  progress.finish()
+end
+
+-- Leaves the loop that is open after an error: nothing of its step is kept.
+function train.abandon()
+  if current then leave(current, C.se_scope_close) end
+end
+
+-- `break` does not tell an iterator. The next that is computed, or the next loop, finds the loop
+-- left; what was made in its last step and after it stays for as long as it is used.
+local function leave_by_break()
+  if current then leave(current, C.se_scope_leave) end
+end
 
 -- --- what is shown ---
 
@@ -105,15 +132,6 @@ local function close_step(self)
   saving.after_step(self)
 end
 
--- Leaves a loop that was left by break or by an error: nothing of its step is kept.
-function train.abandon()
-  if not current then return end
-  core.on_nonfinite = nil
-  if current.scope then C.se_scope_close(current.scope) end
-  C.se_interrupt_defer(false)
-  current = nil
-end
-
 -- --- a step's beginning ---
 
 local function batch_of(self)
@@ -142,10 +160,8 @@ end
 
 local function finish(self)
   self.log:flush()
-  core.on_nonfinite = nil
   progress.finish()
-  C.se_interrupt_defer(false)
-  if current == self then current = nil end
+  forget(self)
 end
 
 local function next_step(self)
@@ -175,7 +191,7 @@ end
 -- The first call of the iterator: until then nothing is changed, so that a recipe can look at the
 -- model as it is before the training.
 local function begin(self, path, state)
-  train.abandon()
+  leave_by_break()
   if path then saving.restore(self, path, state) end
   if self.out then
     checkpoint.guard(self.out, about.write, self.out, checkpoint.plain(self.cfg), self.parts,
@@ -190,6 +206,7 @@ local function begin(self, path, state)
     core.on_nonfinite = nil
     return alarm.tell(self, self.step, self.drawn[self.step], message)
   end
+  core.before_compute = watch(self.iterator, leave_by_break)
   C.se_interrupt_defer(true)
   if self.evaluation:due(self.step) and not self.evaluation:done(self.step) then
     evaluate(self)
@@ -221,11 +238,12 @@ function train.steps(data, cfg, parts)
   }
   local path, state
   if self.out then path, state = checkpoint.prepare(self.out, rawget(cfg, 'resume') or '') end
-  return function()
+  self.iterator = function()
     if not self.first then begin(self, path, state) end
     if current ~= self then fail.raise('train.steps: this loop was left') end
     return next_step(self)
-  end, self.evaluation.seen
+  end
+  return self.iterator, self.evaluation.seen
 end
 
 -- Values of this step for the log and the progress line: numbers and tensors by name.
@@ -269,19 +287,7 @@ end
 -- so many texts and tokens are encoded at once (cached.lua). Without them all texts are, or, under
 -- a memory limit (memory=8G), as many tokens as fit.
 function train.cached(encode, loss, options)
-  fail.unless(options and options.params, 'train.cached: { params = ... } is missing')
-  local known = {}
-  return function(...)
-    local texts, apply = split_arguments(loss, ...)
-    local vectors = {}
-    local cached = require 'sembed.cached'
-    if not cached.whole(options, texts) then
-      return cached.run(encode, apply, options, known, texts)
-    end
-    for i, text in ipairs(texts) do vectors[i] = encode(text) end
-    local value, seen = apply(vectors)
-    return value, tensor.grad(value, options.params), seen or {}
-  end
+  return (require 'sembed.train.gradients' (encode, loss, options))
 end
 
 return train

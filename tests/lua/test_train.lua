@@ -74,24 +74,107 @@ for _, name in ipairs { 'config.json', 'tokenizer.json', 'modules.json', '1_Pool
   check.ok(se.files.exists(('%s/whole/%s'):format(base, name)), '%s is missing', name)
 end
 
--- Left by break: the next loop starts cleanly.
+-- Left by break: what is computed next finds that out; what was made in the last step and behind it
+-- stays, an update made in it counts, and the log has the steps before it.
 local model = se.model.mpnet(check.data 'tiny-mpnet')
 local talk = se.data.pairs { check.data 'tiny-mpnet/pairs.jsonl', columns = { 'a', 'b' },
   tokenizer = model.tokenizer, length = 32 }
 local cfg = { steps = 3, batch = 8, seed = 1 }
-local seen
+local function is_open() return (pcall(se.train.log, {})) end
+local function lines_in(out) return select(2, check.read(out .. '/log.jsonl'):gsub('\n', '')) end
+local stays, last, constant
+local weight = se.keep(se.tensor { 1 })
+cfg.out = base .. '/broken'
 for step, batch in se.train.steps(talk, cfg) do
-  seen = model(batch.a)
+  if step == 1 then stays = model(batch.a) end
+  last = model(batch.a):sum()
+  check.ok(last:item(true) == last:item(true), 'a step computes')
+  check.ok(is_open(), 'what the step computes does not end the loop')
+  weight:assign(weight + 1)
+  se.train.log { loss = step }
   if step == 2 then break end
 end
+constant = se.tensor { 7 }
+check.ok(is_open(), 'nothing was computed yet')
+check.equal((constant * 2):item(), 14, 'made behind the loop')
+check.ok(not is_open(), 'the loop was left')
+check.equal(weight:item(), 3, 'both updates')
+check.ok(last:item(true) == last:item(true), 'of the last step')
+check.fails(function() stays:totable(true) end, 'step 1')
+check.equal(lines_in(cfg.out), 1, 'lines of the log')
+
+-- Left by return, by an error that is caught, with no compute in between, from under a pcall.
+cfg.out = nil
+local function first_of(how)
+  for step, batch in se.train.steps(talk, cfg) do
+    if how == 'error' then error 'mine' end
+    if step == 1 then return batch.a end
+  end
+end
+local text_of_batch = first_of()
+check.equal(text_of_batch.ids:size(1), #text_of_batch.ids:totable(true), 'left by return')
+check.ok(not is_open(), 'left by return')
+check.fails(function() first_of 'error' end, 'mine')
+se.eval(constant)
+check.ok(not is_open(), 'left by an error')
 local n = 0
+for step in se.train.steps(talk, cfg) do
+  if step == 1 then break end
+end
+constant = se.tensor { 8 }
 for _, batch in se.train.steps(talk, cfg) do
   n = n + 1
-  check.fails(function() return seen:totable(true) end, 'step 2')
-  check.fails(function() return batch.a.ids:totable() end, 'shard')
+  pcall(function() check.fails(function() return batch.a.ids:totable() end, 'shard') end)
+  check.equal(constant:item(), 8, 'made between two loops')
   check.equal(batch.a.count, 8, 'texts')
 end
 check.equal(n, 3, 'steps')
+
+-- The iterator called by hand, and a loop in a coroutine that rests: neither is taken for left.
+local following = se.train.steps(talk, cfg)
+local _, batch = following()
+check.equal(#model(batch.a), batch.a.tokens, 'by hand')
+se.eval(constant + 1)
+check.ok(is_open(), 'by hand')
+check.equal(following(), 2, 'by hand')
+se.train.abandon()
+local resting = coroutine.wrap(function()
+  for step in se.train.steps(talk, cfg) do coroutine.yield(step) end
+end)
+check.equal(resting(), 1, 'in a coroutine')
+se.eval(constant + 1)
+check.equal(resting(), 2, 'in a coroutine')
+se.train.abandon()
+
+-- Ctrl-C, which a step puts off to its end, ends what comes after a loop that was left.
+local recipe = check.write(base .. '/left.lua', [[
+local se = require 'sembed'
+local cfg = se.config { out = '', steps = 9, batch = 8, pairs = '', folder = '' }
+local model = se.model.mpnet(cfg.folder)
+local talk = se.data.pairs { cfg.pairs, columns = { 'a', 'b' }, tokenizer = model.tokenizer,
+  length = 32 }
+for step in se.train.steps(talk, cfg) do
+  se.train.log { loss = step }
+  if step == 3 then break end
+end
+if os.getenv 'STOP' then
+  model:encode 'some text'
+  os.execute 'kill -TERM $PPID'
+  for _ = 1, 200 do model:encode 'some text' end
+end
+]])
+local keys = ('out=%s/left folder=%s pairs=%s'):format(base, check.data 'tiny-mpnet',
+  check.data 'tiny-mpnet/pairs.jsonl')
+local status
+text, status = check.run(recipe .. ' ' .. keys)
+check.equal(status, 0, text)
+check.equal(lines_in(base .. '/left'), 2, 'the log of a program that ends behind a break')
+os.execute(('rm -r %s/left'):format(base))
+local pipe = io.popen(('STOP=1 "%s" %s %s 2>&1; echo "status $?"'):format(se.run.program, recipe,
+  keys))
+text = pipe:read '*a'
+pipe:close()
+check.ok(text:find('status 143', 1, true), 'stopped: %s', text)
 check.fails(function() se.train.log { loss = 1 } end, 'only within')
 check.fails(function() se.train.steps(talk, { steps = 0, batch = 8, seed = 1 }) end, 'steps=0')
 local run = se.train.cached(function(t) return t end, function(t) return t end,
