@@ -86,7 +86,7 @@ char *se_strdup(const char *text)
     return copy ? memcpy(copy, text, n) : NULL;
 }
 
-void *se_counted_alloc(size_t bytes)
+bool se_counted_take(size_t bytes)
 {
     long long limit = atomic_load(&limit_bytes);
     long long now = atomic_fetch_add(&live_bytes, (long long)bytes) + (long long)bytes;
@@ -96,23 +96,35 @@ void *se_counted_alloc(size_t bytes)
                 "out of memory: %.1f MiB more would exceed memory=%.0fM (%.1f MiB are in use)",
                 (double)bytes / 1048576, (double)limit / 1048576,
                 (double)(now - (long long)bytes) / 1048576);
-        return NULL;
+        return false;
     }
+    long long peak = atomic_load(&peak_bytes);
+    while (now > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, now))
+        continue;
+    return true;
+}
+
+void se_counted_give(size_t bytes)
+{
+    atomic_fetch_sub(&live_bytes, (long long)bytes);
+}
+
+void *se_counted_alloc(size_t bytes)
+{
+    if (!se_counted_take(bytes))
+        return NULL;
     size_t rounded = (bytes + 63) / 64 * 64;
     size_t align = rounded >= HUGE_BYTES ? HUGE_BYTES : 64;
     rounded = (rounded + align - 1) / align * align;
     void *p = rounded < bytes ? NULL : aligned_alloc(align, rounded ? rounded : 64);
     if (!p) {
-        atomic_fetch_sub(&live_bytes, (long long)bytes);
+        se_counted_give(bytes);
         se_fail(SE_ERR_MEMORY, "out of memory: the system has no %.1f MiB (%.1f MiB are in use)",
-                (double)bytes / 1048576, (double)(now - (long long)bytes) / 1048576);
+                (double)bytes / 1048576, (double)atomic_load(&live_bytes) / 1048576);
         return NULL;
     }
     if (rounded >= HUGE_BYTES) /* fewer page faults; a refusal changes nothing */
         madvise(p, rounded, MADV_HUGEPAGE);
-    long long peak = atomic_load(&peak_bytes);
-    while (now > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, now))
-        continue;
     return p;
 }
 
@@ -121,7 +133,7 @@ void se_counted_free(void *p, size_t bytes)
     if (!p)
         return;
     free(p);
-    atomic_fetch_sub(&live_bytes, (long long)bytes);
+    se_counted_give(bytes);
 }
 
 int64_t se_memory_live(void)

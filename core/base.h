@@ -68,6 +68,11 @@ SE_API char *se_strdup(const char *text);
 SE_API void *se_counted_alloc(size_t bytes);
 SE_API void se_counted_free(void *p, size_t bytes);
 
+/* The same count for memory of a device, which somebody else allocates. False: over the limit, with
+ * SE_ERR_MEMORY's message. */
+SE_API bool se_counted_take(size_t bytes);
+SE_API void se_counted_give(size_t bytes);
+
 /* sembed-cdef-begin */
 /* Bytes now live and the highest so far (se_counted_alloc only); the limit in bytes, 0 = none. Any
  * thread. */

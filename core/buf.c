@@ -8,18 +8,19 @@
 static se_buf *all; /* owned buffers, for se_buf_name_largest */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-se_buf *se_buf_new(const se_type *type)
+static se_buf *owned(const se_type *type, int shards, bool far)
 {
     se_buf *b = se_calloc(1, sizeof *b);
     if (!b)
         return NULL;
-    b->bytes = se_type_bytes(type);
-    b->data = se_counted_alloc(b->bytes);
-    if (!b->data) {
+    b->bytes = se_type_bytes(type) * (size_t)shards;
+    if (far ? !se_counted_take(b->bytes) : !(b->data = se_counted_alloc(b->bytes))) {
         free(b);
         return NULL;
     }
     atomic_init(&b->refs, 1);
+    b->shards = shards;
+    b->counted = far;
     b->writable = true;
     b->type = *type;
     pthread_mutex_lock(&lock);
@@ -31,6 +32,46 @@ se_buf *se_buf_new(const se_type *type)
     return b;
 }
 
+se_buf *se_buf_new(const se_type *type)
+{
+    return owned(type, 1, false);
+}
+
+se_buf *se_buf_new_parts(const se_type *type, int shards)
+{
+    return owned(type, shards, false);
+}
+
+se_buf *se_buf_new_far(const se_type *type, int shards)
+{
+    return owned(type, shards, true);
+}
+
+se_status se_buf_host(se_buf *b)
+{
+    if (b->data)
+        return SE_OK;
+    if (!b->far)
+        return se_fail(SE_ERR_STATE, "tensor: its memory on the device is lost");
+    void *data = se_counted_alloc(b->bytes);
+    se_status s = data ? b->far->fetch(b->far, data) : SE_ERR_MEMORY;
+    if (s)
+        se_counted_free(data, b->bytes);
+    else
+        b->data = data;
+    return s;
+}
+
+void se_buf_drop_far(se_buf *b)
+{
+    if (b->far)
+        b->far->drop(b->far);
+    b->far = NULL;
+    if (b->counted)
+        se_counted_give(b->bytes);
+    b->counted = false;
+}
+
 se_buf *se_buf_foreign(const void *data, size_t bytes, void (*release)(void *owner), void *owner)
 {
     se_buf *b = se_calloc(1, sizeof *b);
@@ -40,6 +81,7 @@ se_buf *se_buf_foreign(const void *data, size_t bytes, void (*release)(void *own
     b->bytes = bytes;
     b->release = release;
     b->owner = owner;
+    b->shards = 1;
     atomic_init(&b->refs, 1);
     return b;
 }
@@ -62,6 +104,7 @@ void se_buf_unref(se_buf *b)
     if (!b || atomic_fetch_sub(&b->refs, 1) != 1)
         return;
     drop_packed(b);
+    se_buf_drop_far(b);
     if (b->writable) {
         pthread_mutex_lock(&lock);
         if (b->prev)

@@ -5,9 +5,18 @@
 #include "type.h"
 #include <stdatomic.h>
 
+/* The copies of a buffer on devices; what else it is belongs to the executor that made it. */
+typedef struct se_far {
+    se_status (*fetch)(struct se_far *f, void *data); /* to the host, all `shards` parts */
+    void (*drop)(struct se_far *f);
+} se_far;
+
 typedef struct se_buf {
-    void *data;
-    size_t bytes;
+    void *data;   /* NULL: not on the host yet, see se_buf_host */
+    size_t bytes; /* of all parts */
+    se_far *far;  /* NULL: on no device */
+    bool counted; /* as memory of a device */
+    int shards;   /* parts, one for each device, of equal bytes one after another; else 1 */
     atomic_int refs;
     bool writable; /* foreign memory is not */
     void (*release)(void *owner);
@@ -22,8 +31,19 @@ typedef struct se_buf {
     bool rewritten;
 } se_buf;
 
-/* Owned memory, not cleared; one reference. NULL with SE_ERR_MEMORY's message. */
+/* Owned memory, not cleared; one reference. NULL with SE_ERR_MEMORY's message. With parts: so many
+ * times the type. */
 se_buf *se_buf_new(const se_type *type);
+se_buf *se_buf_new_parts(const se_type *type, int shards);
+
+/* Owned memory of devices, not there before `far` is set; the host has none of it. */
+se_buf *se_buf_new_far(const se_type *type, int shards);
+
+/* Brings the data to the host where they are not there yet. */
+se_status se_buf_host(se_buf *b);
+
+/* Drops the copies on devices. */
+void se_buf_drop_far(se_buf *b);
 
 /* Read-only memory of somebody else; release(owner) is called when the last reference goes. */
 se_buf *se_buf_foreign(const void *data, size_t bytes, void (*release)(void *owner), void *owner);

@@ -1,7 +1,7 @@
 /* Pending assigns, guards, evaluation, gradients (declared in sembed.h). */
 #include "tensor.h"
 
-#include "exec/exec.h"
+#include "exec/xla.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,8 +185,19 @@ static se_status make_leaves(se_node ***out)
     return SE_OK;
 }
 
+static se_status run_on_devices(const se_request *q, se_node **leaf)
+{
+    se_xla_counts c;
+    se_status s = se_xla_eval(q, leaf);
+    se_xla_count(&c);
+    se_stats_plan(c.nodes, 0, c.plan_seconds, c.run_seconds);
+    return s;
+}
+
 static se_status run(const se_request *q, se_node **leaf)
 {
+    if (se_xla_devices())
+        return run_on_devices(q, leaf);
     se_plan plan;
     double start = se_seconds();
     se_status s = se_plan_make(&plan, q);
@@ -254,7 +265,13 @@ se_status se_eval(int32_t n, se_tensor *const *t)
             drop_pending_quietly(s);
         return s;
     }
-    se_request q = {n_roots, n_assigns, n_guards, roots, assigns, guards, se_scope_label()};
+    se_request q = {.n_roots = n_roots,
+                    .n_pending = n_assigns,
+                    .n_guards = n_guards,
+                    .roots = roots,
+                    .pending = assigns,
+                    .guards = guards,
+                    .label = se_scope_label()};
     s = run(&q, leaf);
     if (s == SE_ERR_MEMORY)
         se_buf_name_largest();
@@ -285,6 +302,9 @@ se_status se_tensor_data(se_tensor *t, bool varying, const void **data)
     if (!se_tensor_ready(t) && (s = se_eval(1, &t)))
         return s;
     t->ref.node->kept_for_waiting = false; /* asked for: it stays while the handle does */
+    se_buf *buf = t->ref.node->is_number ? NULL : t->ref.node->buf[t->ref.out];
+    if (buf && (s = se_buf_host(buf)))
+        return s;
     *data = se_node_data(t->ref);
     return SE_OK;
 }

@@ -178,6 +178,14 @@ void se_node_unref(se_node *n)
     }
 }
 
+bool se_node_ready(se_ref r)
+{
+    if (!r.node || r.node->is_number)
+        return r.node != NULL;
+    const se_buf *b = r.node->buf[r.out];
+    return b && (b->data || b->far);
+}
+
 const void *se_node_data(se_ref r)
 {
     if (!r.node)

@@ -62,7 +62,8 @@ void se_node_only_waited(se_node *n);
 /* Lets the values of such a node go when nothing waits any more. */
 void se_node_let_go(se_node *n);
 
-/* The data of an output that has some; NULL otherwise. */
+/* Whether an output has data, on the host or on a device; the data on the host, or NULL. */
+bool se_node_ready(se_ref r);
 const void *se_node_data(se_ref r);
 
 /* A number no walk has used yet, for se_node.stamp. */

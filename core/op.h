@@ -144,7 +144,8 @@ struct se_op {
     int64_t (*scratch)(const se_task *t); /* bytes for each thread (in_type, out_type, attr are set,
                                              data is not) */
     se_status (*check)(const se_task *t); /* refuses values no shape shows (ids out of range),
-                                             before the kernel runs */
+                                             before the kernel runs; in[i] of floats may be NULL:
+                                             only a device has them */
     void (*simplify)(
         se_ref *in,
         se_attr *attr); /* rewrites inputs before the node is made: matmul takes a transpose in */

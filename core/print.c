@@ -8,7 +8,7 @@
 
 static const char *state_of(se_ref r)
 {
-    if (se_node_data(r))
+    if (se_node_ready(r))
         return "";
     return r.node->overwritten_file ? " (overwritten)" : " (not computed)";
 }

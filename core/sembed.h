@@ -102,6 +102,22 @@ SE_API void se_op_file_close(se_op_file *f);
 SE_API se_status se_call(const se_op *op, int32_t n_in, se_tensor *const *in, const se_attr *attr,
                          const char *file, int32_t line, se_tensor **out);
 
+/* --- where graphs run --- */
+
+/* "cpu", or "xla:N": N devices of a PJRT plugin, which the environment's SEMBED_PJRT_PLUGIN names
+ * or which lies where pip puts it. Stays until the process ends. `bf16` rounds the inputs of matrix
+ * products to bf16 there. */
+SE_API se_status se_device_use(const char *name, bool bf16);
+
+typedef struct se_device_facts {
+    int32_t shards;           /* devices; 0: graphs run on the CPU */
+    int64_t programs;         /* made so far */
+    int64_t compiled;         /* those of them that had to be compiled: no file had them */
+    double make_seconds;      /* for all of them */
+    const char *about, *kind; /* the plugin; "cpu", "cuda", "tpu"; NULL where shards is 0 */
+} se_device_facts;
+SE_API void se_device_read(se_device_facts *out);
+
 /* --- making and reading --- */
 
 /* A leaf holding a copy of `data` (row-major; f32 as float, i32 as int32_t, bool as bytes 0/1, bf16
@@ -117,6 +133,11 @@ SE_API void se_tensor_place(se_tensor *t, const char *file, int32_t line);
 
 /* Marks a leaf as varying: this shard's part of `rows` rows over all shards. */
 SE_API se_status se_tensor_vary(se_tensor *t, int64_t rows);
+
+/* A varying leaf, one part for each device (on the CPU: one): `dim` is the shape of a part, `data`
+ * holds a copy of each, one after another, `rows` as for se_tensor_vary. */
+SE_API se_status se_tensor_make_parts(int32_t dtype, int32_t rank, const int64_t *dim, int64_t rows,
+                                      const void *data, se_tensor **out);
 
 /* Another handle on the same value; the type; whether the handle was released (its scope closed).
  */

@@ -237,7 +237,7 @@ bool se_tensor_released(const se_tensor *t)
 
 bool se_tensor_ready(const se_tensor *t)
 {
-    return t && t->ref.node && se_node_data(t->ref);
+    return t && se_node_ready(t->ref);
 }
 
 /* --- making --- */
@@ -266,7 +266,7 @@ static void fill(se_buf *buf, const se_type *type, const void *data)
     if (!data) {
         memset(buf->data, 0, buf->bytes);
     } else if (type->dtype == SE_F32 && se_real_is_f64()) {
-        int64_t n = se_type_count(type);
+        int64_t n = se_type_count(type) * buf->shards;
         for (int64_t i = 0; i < n; i++)
             ((double *)buf->data)[i] = ((const float *)data)[i];
     } else {
@@ -274,21 +274,27 @@ static void fill(se_buf *buf, const se_type *type, const void *data)
     }
 }
 
-se_status se_tensor_make(int32_t dtype, int32_t rank, const int64_t *dim, const void *data,
-                         se_tensor **out)
+se_status se_tensor_make_shards(int32_t dtype, int32_t rank, const int64_t *dim, int shards,
+                                const void *data, se_tensor **out)
 {
     *out = NULL;
     se_status s = check_shape(dtype, rank, dim);
     if (s)
         return s;
     se_type type = se_type_make((se_dtype)dtype, rank, dim);
-    se_buf *buf = se_buf_new(&type);
+    se_buf *buf = se_buf_new_parts(&type, shards);
     if (!buf) {
         se_buf_name_largest();
         return SE_ERR_MEMORY;
     }
     fill(buf, &type, data);
     return se_handle_give((se_ref){se_node_leaf(&type, buf), 0}, out);
+}
+
+se_status se_tensor_make(int32_t dtype, int32_t rank, const int64_t *dim, const void *data,
+                         se_tensor **out)
+{
+    return se_tensor_make_shards(dtype, rank, dim, 1, data, out);
 }
 
 se_status se_tensor_of_buf(se_type type, se_buf *buf, se_tensor **out)

@@ -20,6 +20,7 @@ typedef struct se_request {
     const se_pending *pending;
     const se_ref *guards;
     const char *label; /* of the scope, for messages: "step 7", or NULL */
+    int devices;       /* 0: the host; else values are kept on so many devices */
 } se_request;
 
 /* Where a value lies: arena offset, or a buffer (kept value, leaf). */

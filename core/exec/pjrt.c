@@ -244,6 +244,11 @@ const char *se_pjrt_platform(const se_pjrt *p)
     return p->platform;
 }
 
+const char *se_pjrt_path(const se_pjrt *p)
+{
+    return p->path;
+}
+
 const char *se_pjrt_about(const se_pjrt *p)
 {
     return p->about;

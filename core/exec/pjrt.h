@@ -28,7 +28,8 @@ void se_pjrt_close(se_pjrt *p);
 
 int se_pjrt_devices(const se_pjrt *p);
 const char *se_pjrt_platform(const se_pjrt *p); /* "cpu", "cuda", "tpu" */
-const char *se_pjrt_about(const se_pjrt *p);    /* platform, version and file, for key and log */
+const char *se_pjrt_about(const se_pjrt *p);    /* platform, version and file, for people */
+const char *se_pjrt_path(const se_pjrt *p);
 
 /* What a program takes and gives, which plugins do not tell. donates[k]: the argument whose memory
  * output k takes over, or -1. */

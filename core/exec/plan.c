@@ -43,7 +43,7 @@ static se_status visit(se_plan *p, se_ref root)
     if (!add(p, root.node))
         return SE_ERR_MEMORY;
     int32_t next = p->n_steps - 1;
-    if (!se_node_data(root))
+    if (!se_node_ready(root))
         p->step[root.node->slot].wanted = true;
     if (root.node->slot < next)
         next = root.node->slot;
@@ -61,7 +61,7 @@ static se_status visit(se_plan *p, se_ref root)
                 continue;
             if (!add(p, in.node))
                 return SE_ERR_MEMORY;
-            if (se_node_data(in))
+            if (se_node_ready(in))
                 continue;
             if (!in.node->op)
                 return lost_leaf(in.node, n);
@@ -188,7 +188,7 @@ static se_status lifetimes(se_plan *p)
         if (s->run && n->waiting > s->inside && !s->commit)
             for (int k = 0; k < n->n_out; k++)
                 p->value[s->value + k].kept = true;
-        for (int k = 0; s->run && n->op->alias && k < n->n_out;
+        for (int k = 0; s->run && n->op->alias && !q->devices && k < n->n_out;
              k++) /* kept: then not in the arena */
             if (p->value[s->value + k].kept)
                 p->value[se_plan_value(p, n->in[alias_input(n, k)])].kept = true;
@@ -206,7 +206,8 @@ static int32_t new_place(se_plan *p, se_place place)
 
 static se_buf *make_buf(se_plan *p, const se_node *n, int out)
 {
-    se_buf *b = se_buf_new(&n->type[out]);
+    int devices = p->request->devices, shards = n->type[out].varying ? devices : 1;
+    se_buf *b = devices ? se_buf_new_far(&n->type[out], shards) : se_buf_new(&n->type[out]);
     if (!b)
         return NULL;
     b->what = n->op ? se_op_known_as(n->op) : NULL;
@@ -300,7 +301,7 @@ static bool place_output(se_plan *p, se_arena_plan *arena, int index, int k)
     const se_node *n = s->node;
     se_value *v = &p->value[s->value + k];
     int64_t bytes = (int64_t)se_type_bytes(&n->type[k]);
-    if (n->op->alias) { /* of a plain number: copied, see se_cpu_run */
+    if (n->op->alias && !p->request->devices) { /* of a plain number: copied, see se_cpu_run */
         int32_t same = p->value[se_plan_value(p, n->in[alias_input(n, k)])].place;
         if (!p->place[same].number) {
             v->place = same;
@@ -309,7 +310,7 @@ static bool place_output(se_plan *p, se_arena_plan *arena, int index, int k)
         }
     }
     if (s->commit) {
-        se_buf *b = overwritable(p, s, k);
+        se_buf *b = p->request->devices ? NULL : overwritable(p, s, k);
         if (!b && !(b = make_buf(p, n, k)))
             return false;
         v->place = new_place(p, (se_place){.buf = b, .bytes = bytes, .live = 1});

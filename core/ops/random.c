@@ -172,6 +172,8 @@ static double real_at(const void *x, int64_t i)
 
 static se_status bernoulli_check(const se_task *t)
 {
+    if (!t->in[1])
+        return SE_OK;
     for (int64_t i = 0; i < se_type_count(&t->in_type[1]); i++) {
         double p = real_at(t->in[1], i);
         if (!(p >= 0 && p <= 1))
@@ -259,6 +261,8 @@ static int64_t draws_scratch(const se_task *t)
 static se_status draws_check(const se_task *t)
 {
     int64_t c = se_type_last(&t->in_type[1]), rows = se_type_count(&t->in_type[1]) / c;
+    if (!t->in[1])
+        return SE_OK;
     for (int64_t r = 0; r < rows; r++) {
         bool any = false;
         for (int64_t i = 0; i < c; i++) {

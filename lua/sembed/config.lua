@@ -75,13 +75,12 @@ end
 -- Puts the engine's keys into force; called by the program with the shell's, and again by
 -- se.config with the recipe's own defaults.
 function config.use_engine(cfg)
-  local C = require('sembed.ffi').C
-  if cfg.device ~= 'cpu' then
-    fail.raise('device=%s: not there; this build has cpu', tostring(cfg.device))
+  local core = require 'sembed.ffi'
+  local C = core.C
+  if cfg.precision ~= 'f32' and (cfg.precision ~= 'bf16' or cfg.device == 'cpu') then
+    fail.raise('precision=%s: f32 is there, and bf16 with device=xla:N', tostring(cfg.precision))
   end
-  if cfg.precision ~= 'f32' then
-    fail.raise('precision=%s: not there; this build has f32', tostring(cfg.precision))
-  end
+  core.check(C.se_device_use(tostring(cfg.device), cfg.precision == 'bf16'))
   fail.unless(cfg.threads >= 0 and cfg.threads % 1 == 0, 'threads=%s: a count is wanted, 0 for all',
     tostring(cfg.threads))
   C.se_threads_set(cfg.threads)

@@ -4,9 +4,12 @@
 --   positions  i32[T]    for the position embedding: 2, 3, ... within each text; <pad> has 1
 --   starts     i32[n+1]  text i has the tokens starts[i] .. starts[i+1]-1
 --   longest, count, tokens   numbers: most tokens of a text, texts, tokens of all
+--   width      longest as attention takes it; where the device wants few shapes, it and T are
+--              rounded up (device.lua), and the rows after starts[n] belong to no text
 --   key, who   i32[3], i32[n]  what dropout draws from; only in texts of se.train.steps
 
 local core = require 'sembed.ffi'
+local device = require 'sembed.device'
 local tensor = require 'sembed.tensor'
 
 local C = core.C
@@ -30,6 +33,14 @@ local function numbers(first, n)
   return (tensor.from_memory('i32', { n }, list))
 end
 
+-- `n` numbers as i32[rows], zeros behind them.
+local function padded(n, list, rows)
+  if rows == n then return (tensor.from_memory('i32', { n }, list)) end
+  local all = int32s(math.max(rows, 1))
+  core.copy(all, list, 4 * n)
+  return (tensor.from_memory('i32', { rows }, all))
+end
+
 -- The same text with keys (seed, step, stream); `first` is the number, in the global batch, of the
 -- first text here.
 function Text:with_key(seed, step, stream, first)
@@ -49,12 +60,13 @@ function Text:part(first, count)
   local starts, longest = int32s(count + 1), 0
   for i = 0, count do starts[i] = c.starts[first + i] - from end
   for i = 0, count - 1 do longest = math.max(longest, starts[i + 1] - starts[i]) end
+  local rows = device.rows(to - from)
   local part = setmetatable({
-    ids = tensor.from_memory('i32', { to - from }, c.ids + from),
-    positions = tensor.from_memory('i32', { to - from }, c.positions + from),
+    ids = padded(to - from, c.ids + from, rows),
+    positions = padded(to - from, c.positions + from, rows),
     starts = tensor.from_memory('i32', { count + 1 }, starts),
-    longest = longest, count = count, tokens = to - from, first = first,
-    key = self.key, key_parts = self.key_parts,
+    longest = longest, width = device.width(longest), count = count, tokens = to - from,
+    first = first, key = self.key, key_parts = self.key_parts,
   }, Text)
   if self.first_text then part.who = numbers(self.first_text + first, count) end
   if self.rows then part:vary(0) end
@@ -91,11 +103,12 @@ function text.fill(fill)
   local ids, positions = int32s(math.max(total, 1)), int32s(math.max(total, 1))
   local starts = int32s(n + 1)
   core.check(fill(measured, ids, starts, positions))
+  local rows = device.rows(total)
   return setmetatable({
-    ids = tensor.from_memory('i32', { total }, ids),
-    positions = tensor.from_memory('i32', { total }, positions),
+    ids = padded(total, ids, rows),
+    positions = padded(total, positions, rows),
     starts = tensor.from_memory('i32', { n + 1 }, starts),
-    longest = measured.longest, count = n, tokens = total,
+    longest = measured.longest, width = device.width(measured.longest), count = n, tokens = total,
     texts_cut = tonumber(measured.truncated),
     arrays = { ids = ids, positions = positions, starts = starts }, -- for parts of it
   }, Text)

@@ -17,6 +17,7 @@ local about = require 'sembed.train.about'
 local alarm = require 'sembed.train.alarm'
 local checkpoint = require 'sembed.checkpoint'
 local core = require 'sembed.ffi'
+local device = require 'sembed.device'
 local evaluation = require 'sembed.train.evaluation'
 local fail = require 'sembed.fail'
 local join = require 'sembed.optim.join'
@@ -70,6 +71,7 @@ local function progress_line(self, record)
   add('accuracy %.1f %%', record.accuracy and record.accuracy * 100)
   add('rate %.2e', record.rate)
   add('%d tokens/s', record.tokens_per_second)
+  add('%d programs', record.programs)
   local done = record.step - self.first + 1
   local left = (record.elapsed - self.ahead) / done * (self.steps - record.step)
   parts[#parts + 1] = progress.clock(left) .. ' left'
@@ -99,6 +101,7 @@ local function record_of(self, values)
   record.step, record.tokens = self.step, self.tokens
   record.elapsed = now - self.began
   record.tokens_per_second = self.tokens / math.max(1e-9, now - self.step_began)
+  record.programs = device.programs()
   for key, value in pairs(values) do record[key] = value end
   return record
 end

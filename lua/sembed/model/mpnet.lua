@@ -62,7 +62,7 @@ function mpnet.finish(self, take, c)
 end
 
 function mpnet.bias(self, text)
-  return (self.bias(buckets_for(math.max(text.longest, 1),
+  return (self.bias(buckets_for(math.max(text.width or text.longest, 1),
     self.config.relative_attention_num_buckets)))
 end
 

@@ -54,7 +54,7 @@ local switches = {
 -- The rows without the first `skip` tokens of each text; at least one token of a text stays.
 local function without(x, text, skip, weights)
   local from, n = text.arrays.starts, text.count
-  local kept, starts, at = int32s(math.max(text.tokens, 1)), int32s(n + 1), 0
+  local kept, starts, at = int32s(math.max(x:size(1), 1)), int32s(n + 1), 0
   for i = 0, n - 1 do
     local first = math.min(from[i] + skip, math.max(from[i + 1] - 1, from[i]))
     for row = first, from[i + 1] - 1 do
@@ -63,6 +63,7 @@ local function without(x, text, skip, weights)
     end
     starts[i + 1] = at
   end
+  if x:size(1) > text.tokens then at = x:size(1) end -- rows of no text stay, for few shapes
   local rows = tensor.from_memory('i32', { at }, kept)
   return f.take(x, rows), {
     starts = tensor.from_memory('i32', { n + 1 }, starts), count = n,

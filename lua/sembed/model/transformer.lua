@@ -70,7 +70,7 @@ local function run_layer(self, l, x, text, bias)
   local c = self.config
   local a = f.attention(l.q(x), l.k(x), l.v(x), text.starts, {
     bias = bias, key = text.key, who = text.who, heads = c.num_attention_heads,
-    longest = text.longest, rate = text.key and c.attention_probs_dropout_prob or 0,
+    longest = text.width or text.longest, rate = text.key and c.attention_probs_dropout_prob or 0,
     place = l.place,
   })
   local h = l.attention_norm(x + l.attention_drop(l.o(a), text))

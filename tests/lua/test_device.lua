@@ -1,0 +1,65 @@
+-- device=: what is wrong is told; and, where SEMBED_PJRT_PLUGIN names a plugin (of a CPU: others
+-- round otherwise), that values, gradients, assigns and trainings are those of the CPU executor.
+local se = require 'sembed'
+local check = require 'check'
+local runs = require 'runs'
+
+local plugin = os.getenv 'SEMBED_PJRT_PLUGIN' or ''
+
+-- Runs the program with that plugin: what it wrote, and its status.
+local function with(file, arguments)
+  local pipe = io.popen(('SEMBED_PJRT_PLUGIN="%s" "%s" %s 2>&1; echo "status $?"'):format(file,
+    se.run.program, arguments))
+  local text = pipe:read '*a'
+  pipe:close()
+  return text
+end
+
+local function tells(file, arguments, ...)
+  local text = with(file, arguments)
+  check.ok(text:find('status 1\n', 1, true), '%s: %s', arguments, text)
+  for _, part in ipairs { ... } do
+    check.ok(text:find(part, 1, true), '"%s" is missing: %s', part, text)
+  end
+end
+
+tells('', '-e 1 device=gpu', 'device=gpu: cpu or xla:N is wanted')
+tells('', '-e 1 device=xla:0', 'device=xla:0: cpu or xla:N is wanted')
+tells('', '-e 1 device=xla:two', 'device=xla:two: cpu or xla:N is wanted')
+tells('', '-e 1 device=xla:2x', 'device=xla:2x: cpu or xla:N is wanted')
+tells('/no/plugin.so', '-e 1 device=xla:1', 'device=xla:1: /no/plugin.so: not a PJRT plugin')
+tells('libm.so.6', '-e 1 device=xla:1', 'libm.so.6: not a PJRT plugin: it has no GetPjrtApi')
+tells('', '-e 1 precision=bf16', 'precision=bf16: f32 is there, and bf16 with device=xla:N')
+
+if plugin == '' then
+  print 'skipped: SEMBED_PJRT_PLUGIN names no plugin'
+  check.done()
+  os.exit(77, true)
+end
+
+-- A training on the device has the CPU's losses and norms; dropout draws the same. Few programs.
+runs.small('cpu', 'steps=6')
+runs.small('device', 'steps=6 device=xla:1')
+local function same_curve(a, b)
+  local x, y = runs.log(a), runs.log(b)
+  check.equal(#x, #y, 'steps')
+  for i = 1, #x do
+    check.close(y[i].loss, x[i].loss, 1e-4, ('loss of step %d'):format(i))
+    check.close(y[i].norm, x[i].norm, 1e-3, ('norm of step %d'):format(i))
+  end
+  return y
+end
+local log = same_curve('cpu', 'device')
+check.ok(log[6].programs >= 1 and log[6].programs <= 4, '%d programs', log[6].programs)
+runs.small('device', 'steps=9 device=xla:1 resume=auto')
+runs.small('cpu', 'steps=9 resume=auto')
+same_curve('cpu', 'device')
+check.equal(#runs.log 'device', 9, 'steps after going on')
+
+-- A value that is not finite: the step's name and line; what was before stands.
+local text = runs.small('bad', 'bad=3 save=1 device=xla:1', 1)
+check.ok(text:find('step 3: ', 1, true), 'step: %s', text)
+check.ok(text:find('small_run.lua:', 1, true), 'line: %s', text)
+runs.small('bad', 'steps=6 resume=auto device=xla:1')
+same_curve('cpu', 'bad')
+check.done()
