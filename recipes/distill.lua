@@ -19,7 +19,7 @@
 --   dry=true           only look
 local se = require 'sembed'
 
-local cfg = se.config {
+local cfg, given = se.config {
   teacher = '', weights = '', layers = 0, hidden = 0, heads = 4,
   data = 'data/train.jsonl.gz', columns = {}, parallel = false, held = 0.01, fit = 5000,
   out = 'runs/distill', resume = '', save = 0, keep = 1, tokens = '',
@@ -27,9 +27,11 @@ local cfg = se.config {
   evaluate = 0, sts = '', best = '-mse', dry = false,
 }
 if cfg.teacher == '' then return se.run.print_manual() end
+for _, key in ipairs(cfg.weights ~= '' and { 'layers', 'hidden', 'heads' } or {}) do
+  if given[key] then error(key .. '= does not go with weights=: the folder says it', 0) end
+end
 
 local teacher = se.model.open(cfg.teacher)
-
 local function open_student()
   if cfg.weights ~= '' then return (se.model.open(cfg.weights)) end
   local layers = cfg.layers
@@ -38,54 +40,28 @@ local function open_student()
   return se.model[teacher.config.model_type] { hidden = cfg.hidden, layers = layers,
     heads = cfg.heads, vocab = cfg.teacher, seed = cfg.seed }
 end
-
 local student = open_student()
 for _, model in ipairs { teacher, student } do model.length = math.min(model.length, cfg.length) end
-if student.dims > teacher.dims then
-  error(('the student\'s vectors have %d numbers, the teacher\'s %d: as many or fewer are wanted')
-    :format(student.dims, teacher.dims), 0)
-end
 
-local function texts_for(model)
-  return (se.data.pairs { cfg.data, columns = cfg.columns, tokenizer = model.tokenizer,
-    length = model.length, seed = cfg.seed, tokens = cfg.tokens })
-end
-local all, taught = texts_for(student), texts_for(teacher) -- the same texts in the tokens of each
-local data, held = all:split(cfg.held)
+local lesson = se.train.teacher(teacher, student, { cfg.data, columns = cfg.columns, fit = cfg.fit,
+  seed = cfg.seed, tokens = cfg.tokens })
+local data, held = lesson.data:split(cfg.held)
 local columns = data.columns
-
-local components
-if student.dims < teacher.dims then
-  local some = all:texts(columns[1], 1, math.min(cfg.fit, all:count()))
-  local share
-  components, share = se.pca(teacher:encode(some, { prompt = '' }), student.dims)
-  print(('%d principal components of the teacher\'s %d keep %.1f %% of the variance'):format(
-    student.dims, teacher.dims, 100 * share))
-end
-local function target(vectors)                      -- the teacher's -> what the student learns
-  if components then vectors = vectors:matmul(components:t()) end
-  return student.normalize and (se.normalize(vectors)) or vectors
-end
-
 local rate = se.schedule.warmup_linear(cfg)
 local adam = se.optim.adamw(student.params, { eps = 1e-6 })
+
 local function encode(text) return (student:vectors(text)) end
-local function teach(text) return (teacher:vectors(text)) end
-local loss = se.loss.vector_mse()                   -- (x1, x2, ..., t1, t2, ...)
+local loss = se.loss.vector_mse()                   -- (x1, x2, ...; the teacher's t1, t2, ...)
 local run = se.train.cached(encode, loss, { params = student.params, chunk = cfg.chunk })
 
 local function learn(batch)
-  local n, given = #columns, {}
+  local texts, wanted = {}, {}
   for i, column in ipairs(columns) do
-    given[i] = batch[column]
-    if i > 1 and cfg.parallel then
-      given[n + i] = given[n + 1]
-    else
-      local text = taught:like(batch[column], column, data:drawn())
-      given[n + i] = target(se.train.vectors(teach, text))
-    end
+    texts[i] = batch[column]
+    wanted[i] = cfg.parallel and wanted[1] or lesson:vectors(batch, column)
   end
-  return run(unpack(given))
+  for _, t in ipairs(wanted) do texts[#texts + 1] = t end
+  return run(unpack(texts))
 end
 
 if cfg.dry then
@@ -96,23 +72,29 @@ if cfg.dry then
   return
 end
 
-local n, wanted = math.min(1000, held:count()), {}  -- held-out texts; the teacher's vectors of them
+-- What the vectors of held-out texts, by column, are good for.
+local n, wanted = math.min(1000, held:count()), {}
+local function use_of(model, x)
+  local result = {}
+  if #columns > 1 and not cfg.parallel then
+    result.one_of_100 = se.evaluate.one_of(se.normalize(x[1]), se.normalize(x[2]))
+  end
+  if cfg.sts ~= '' then
+    result.spearman = tonumber(se.evaluate.sts(model, cfg.sts).metrics.spearman_cosine)
+  end
+  return result
+end
 local function evaluate()
-  local mine, result = {}, { mse = 0, cosine = 0 }
+  local mine, mse, cosine = {}, 0, 0
   for i, column in ipairs(columns) do
     local texts = held:texts(column, 1, n)
     mine[i] = student:encode(texts, { prompt = '' })
-    wanted[i] = wanted[i] or i > 1 and cfg.parallel and wanted[1]
-      or se.keep(target(teacher:encode(texts, { prompt = '' })))
-    result.mse = result.mse + loss(mine[i], wanted[i]):item() / #columns
-    result.cosine = result.cosine + se.cosine(mine[i], wanted[i]):mean():item() / #columns
+    wanted[i] = wanted[i] or cfg.parallel and wanted[1] or se.keep(lesson:encode(texts))
+    mse = mse + loss(mine[i], wanted[i]):item() / #columns
+    cosine = cosine + se.cosine(mine[i], wanted[i]):mean():item() / #columns
   end
-  if #columns > 1 then
-    result.one_of_100 = se.evaluate.one_of(se.normalize(mine[1]), se.normalize(mine[2]))
-  end
-  if cfg.sts ~= '' then
-    result.spearman = tonumber(se.evaluate.sts(student, cfg.sts).metrics.spearman_cosine)
-  end
+  local result = use_of(student, mine)
+  result.mse, result.cosine = mse, cosine
   return result
 end
 
@@ -126,9 +108,11 @@ end
 
 student.card.title = ('A sentence encoder that learned from %s'):format(teacher.name or cfg.teacher)
 student.card.results = {}
+local of_teacher = wanted[1] and use_of(teacher, wanted) or {}
 for _, name in ipairs { 'mse', 'cosine', 'one_of_100', 'spearman' } do
   if found.last and found.last[name] then
     local line = ('%.4g before, %.4g after'):format(found.first[name], found.last[name])
+    if of_teacher[name] then line = ('%s; the teacher %.4g'):format(line, of_teacher[name]) end
     student.card.results[name] = line
     print(('%-11s %s'):format(name, line))
   end

@@ -275,10 +275,9 @@ function train.dry(data, cfg, tokenizer, step)
   require 'sembed.dry'(data, cfg, tokenizer, step)
 end
 
--- Vectors that are not trained, such as a teacher's: those that encode(text) gives for a packed
--- text, computed now, `tokens` (2048) tokens at once.
-function train.vectors(encode, text, tokens)
-  return (require('sembed.cached').vectors(encode, text, tokens or 2048))
+-- For a student that is to give the vectors of a teacher:
+function train.teacher(teacher, student, options)
+  return (require 'sembed.train.teacher' (teacher, student, options))
 end
 
 -- --- gradients ---

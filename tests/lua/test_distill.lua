@@ -110,6 +110,7 @@ for _, column in ipairs { 'a', 'b' } do
   sum = sum + se.square(s - t):mean():item() / 2
 end
 check.close(after.mse, sum, 1e-5, 'the distance of the saved model')
+check.ok(text:find('one_of_100 +[%d.]+ before, [%d.]+ after; the teacher [%d.]+\n'), '%s', text)
 local card = check.read(base .. '/one/README.md')
 check.ok(card:find('learned from tiny-mpnet', 1, true) and card:find('| mse | ', 1, true), card)
 
@@ -139,7 +140,8 @@ se.model.bert { vocab = se.run.folder .. '/../../recipes/data/vocab.txt', layers
   heads = 2, dropout = 0, seed = 5 }:save(base .. '/other')
 text = distill('other', ('data=%s/lines.txt weights=%s/other steps=1 held=0.1 fit=100'):format(base,
   base))
-check.ok(text:find("32 principal components of the teacher's 64 keep ", 1, true), '%s', text)
+check.ok(text:find('the teacher reads 100 texts: the student learns 32 principal components of its '
+  .. '64 numbers', 1, true), '%s', text)
 local other = se.model.open(base .. '/other')
 data = se.data.pairs { base .. '/lines.txt', tokenizer = other.tokenizer, length = 128, seed = 1,
   tokens = base .. '/tokens' }
@@ -166,8 +168,44 @@ for _, name in ipairs { 'model.safetensors', 'last/optimizer.safetensors',
     == check.read(('%s/killed/%s'):format(base, name)), '%s differs', name)
 end
 
+-- What the teacher gave is remembered: in the second epoch it reads nothing, and the vectors are
+-- the same bits; without room it reads all again. Equal texts are read once.
+data = se.data.pairs { pairs_file, columns = { 'a', 'b' }, tokenizer = other.tokenizer,
+  length = 32, seed = 1, tokens = base .. '/tokens' }
+local count = data:count()
+for _, room in ipairs { 2 ^ 30, 0 } do
+  local lesson = se.train.teacher(teacher, other, { pairs_file, columns = { 'a', 'b' },
+    length = 32, seed = 1, tokens = base .. '/tokens', fit = 100 })
+  lesson.room = room
+  local read, given, plain = 0, {}, teacher.vectors
+  lesson.teacher = setmetatable({ vectors = function(_, packed)
+    read = read + packed.count
+    return plain(teacher, packed)
+  end }, { __index = teacher })
+  local cfg = { steps = 2 * math.ceil(count / 16), batch = 16, seed = 1 }
+  for step, batch in se.train.steps(lesson.data, cfg) do
+    local vectors = lesson:vectors(batch, 'a'):totable(true)
+    local drawn = lesson.data:drawn()
+    for i = 1, 16 do
+      local number, values = tonumber(drawn.pair[i - 1]), table.concat(vectors[i], ' ')
+      check.equal(given[number] or values, values, ('step %d: pair %d'):format(step, number))
+      given[number] = values
+    end
+  end
+  local different, n = {}, 0
+  for _, text_of_a in ipairs(data:texts 'a') do
+    n = n + (different[text_of_a] and 0 or 1)
+    different[text_of_a] = true
+  end
+  check.equal(read, room == 0 and cfg.steps * 16 or n, 'texts that the teacher reads')
+end
+
 -- What cannot be.
 check.ok(distill('wide', mine .. 'hidden=128', 1):find("128 numbers, the teacher's 64", 1, true),
   'a student that is wider')
+check.ok(distill('both', mine .. 'layers=1 weights=' .. base .. '/other', 1):find(
+  'layers= does not go with weights=', 1, true), 'layers of a folder')
+check.fails(function() se.train.teacher(teacher, other, { pairs_file, columns = { 'a', 'b' },
+  tokens = base .. '/tokens', fit = 100 }):vectors({}, 'aa') end, 'column', '"a"')
 check.ok(distill('dry', mine .. 'dry=true'):find('GB of memory', 1, true), 'dry')
 check.done()

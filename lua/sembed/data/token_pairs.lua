@@ -221,11 +221,11 @@ local function add_numbers(self, columns, batch, pair, file)
   end
 end
 
--- Packs a column (from 0) of `count` pairs of a drawn batch, from number `first` (from 0) on.
-local function pack_drawn(self, column, drawn, first, count)
+-- Packs a column (from 0) of `count` drawn pairs (C arrays).
+local function pack_drawn(self, column, count, pair, file)
   return text.fill(function(out, ids, starts, positions)
-    return C.se_order_pack(order(self), column, count, drawn.pair + first, drawn.file + first,
-      self.pad, out, ids, starts, positions)
+    return C.se_order_pack(order(self), column, count, pair, file, self.pad, out, ids, starts,
+      positions)
   end)
 end
 
@@ -239,7 +239,8 @@ function Pairs:draw(batch, first, last)
   first, last = first or 0, last or batch
   local columns = {}
   for i, name in ipairs(self.columns) do
-    columns[name] = pack_drawn(self, i - 1, self.last, first, last - first)
+    columns[name] = pack_drawn(self, i - 1, last - first, pair + first, file + first)
+    columns[name].drawn = { pair = pair + first, file = file + first, all = self.last }
   end
   if self.duplicates == 'mask' then add_numbers(self, columns, batch, pair, file) end
   return columns
@@ -248,11 +249,27 @@ end
 -- Which pairs the last batch was: for rows_of.
 function Pairs:drawn() return self.last end
 
--- The texts of `packed`, a column of the batch `drawn` of another reader of the same files, in this
--- reader's tokens, for a model with another tokenizer; no dropout acts on them.
-function Pairs:like(packed, column, drawn)
-  local other = pack_drawn(self, self:column(column), drawn, packed.first_text or 0, packed.count)
-  return packed.rows and other:vary(packed.rows) or other
+-- The texts of `packed`, a column of a batch that another reader of the same files drew, in this
+-- reader's tokens, for a model with another tokenizer; no dropout acts on them. rows: a list of
+-- numbers from 0, of some of them.
+function Pairs:like(packed, column, rows)
+  local n, drawn, index = packed.count, packed.drawn, self:column(column)
+  if not rows then
+    local other = pack_drawn(self, index, n, drawn.pair, drawn.file)
+    return packed.rows and other:vary(packed.rows) or other
+  end
+  local pair, file = int64s(#rows), int32s(#rows)
+  for k, i in ipairs(rows) do pair[k - 1], file[k - 1] = drawn.pair[i], drawn.file[i] end
+  return (pack_drawn(self, index, #rows, pair, file))
+end
+
+-- Names of the texts of `packed`, a column of a batch, from [0] on: equal for equal texts alone.
+function Pairs:names(packed, column)
+  local names, drawn, index = {}, packed.drawn, self:column(column)
+  for i = 0, packed.count - 1 do
+    names[i] = tostring(C.se_token_file_hash(self.files[drawn.file[i] + 1], index, drawn.pair[i]))
+  end
+  return names
 end
 
 -- The step of the last batch is complete.
