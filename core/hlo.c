@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONSTANTS = 64 }; /* scalars that are remembered, so that each is written once */
+/* A line that was written: where its text after "=" begins, and the value it defines. */
+typedef struct line {
+    size_t at, length;
+    uint64_t hash;
+    int32_t id;
+} line;
 
 struct se_hlo {
     se_hlo_options options;
@@ -14,11 +19,9 @@ struct se_hlo {
     size_t length, room;
     int32_t next;
     se_status status;
-    int n_constants;
-    struct {
-        uint64_t bits;
-        se_hval value;
-    } constant[CONSTANTS];
+    size_t begin; /* of the line that is being written */
+    line *line;   /* a hash table; id -1: free */
+    size_t n_lines, lines_room;
 };
 
 /* --- the writer --- */
@@ -36,6 +39,7 @@ void se_hlo_free(se_hlo *h)
     if (!h)
         return;
     free(h->text);
+    free(h->line);
     free(h->message);
     free(h);
 }
@@ -114,7 +118,8 @@ static void put_list(se_hlo *h, int n, const int64_t *v)
     }
 }
 
-static const char *const element[SE_H_DTYPES] = {"f32", "bf16", "i32", "i1", "i64", "f64"};
+static const char *const element[SE_H_DTYPES] = {"f32",  "bf16", "i32", "i1",
+                                                 "ui32", "ui64", "i64", "f64"};
 
 static void put_type(se_hlo *h, const se_hval *v)
 {
@@ -166,6 +171,7 @@ se_hval se_hlo_value(se_hlo *h, int dtype, int rank, const int64_t *dim)
 {
     if (rank > SE_H_RANK)
         SE_BUG("a value of more axes than SE_H_RANK");
+    h->begin = h->length;
     se_hval v = {.id = h->next++, .dtype = (uint8_t)dtype, .rank = (uint8_t)rank};
     for (int i = 0; i < rank; i++)
         v.dim[i] = dim[i];
@@ -182,29 +188,98 @@ se_hval se_hlo_value_of(se_hlo *h, const se_type *t)
     return se_hlo_value(h, t->dtype, t->rank, t->dim);
 }
 
+/* --- lines that were written --- */
+
+static uint64_t hash_of(const char *s, size_t n) /* FNV-1a */
+{
+    uint64_t x = 14695981039346656037u;
+    for (size_t i = 0; i < n; i++)
+        x = (x ^ (unsigned char)s[i]) * 1099511628211u;
+    return x;
+}
+
+static line *slot_of(const se_hlo *h, const char *text, size_t length, uint64_t hash)
+{
+    size_t at = hash % h->lines_room;
+    for (;; at = (at + 1) % h->lines_room) {
+        line *l = &h->line[at];
+        if (l->id < 0 ||
+            (l->hash == hash && l->length == length && memcmp(h->text + l->at, text, length) == 0))
+            return l;
+    }
+}
+
+void se_hlo_forget(se_hlo *h)
+{
+    for (size_t i = 0; i < h->lines_room; i++)
+        h->line[i].id = -1;
+    h->n_lines = 0;
+}
+
+static bool more_lines(se_hlo *h)
+{
+    if (2 * (h->n_lines + 1) <= h->lines_room)
+        return true;
+    line *old = h->line;
+    size_t n = h->lines_room, room = n ? 2 * n : 1024;
+    line *more = se_malloc(sizeof *more * room);
+    if (!more) {
+        fail(h, SE_ERR_MEMORY);
+        return false;
+    }
+    h->line = more;
+    h->lines_room = room;
+    se_hlo_forget(h);
+    for (size_t i = 0; i < n; i++)
+        if (old[i].id >= 0) {
+            *slot_of(h, h->text + old[i].at, old[i].length, old[i].hash) = old[i];
+            h->n_lines++;
+        }
+    free(old);
+    return true;
+}
+
+se_hval se_hlo_done(se_hlo *h, se_hval v)
+{
+    if (h->status || !more_lines(h))
+        return v;
+    const char *text = strchr(h->text + h->begin, '=');
+    size_t length = (size_t)(h->text + h->length - text);
+    uint64_t hash = hash_of(text, length);
+    line *l = slot_of(h, text, length, hash);
+    if (l->id >= 0) {
+        v.id = l->id;
+        h->length = h->begin;
+        h->text[h->length] = 0;
+        h->next--;
+        return v;
+    }
+    *l = (line){(size_t)(text - h->text), length, hash, v.id};
+    h->n_lines++;
+    return v;
+}
+
 /* --- constants --- */
 
-static se_hval constant(se_hlo *h, int dtype, uint64_t bits, const char *text)
+static se_hval constant(se_hlo *h, int dtype, const char *text)
 {
-    for (int i = 0; i < h->n_constants; i++)
-        if (h->constant[i].bits == bits && h->constant[i].value.dtype == dtype)
-            return h->constant[i].value;
     se_hval v = se_hlo_value(h, dtype, 0, NULL);
     se_hlo_write(h, "    %v = stablehlo.constant dense<%s> : %t\n", &v, text, &v);
-    if (h->n_constants < CONSTANTS) {
-        h->constant[h->n_constants].bits = bits;
-        h->constant[h->n_constants++].value = v;
-    }
-    return v;
+    return se_hlo_done(h, v);
+}
+
+static bool is_whole(int dtype)
+{
+    return dtype == SE_I32 || (dtype >= SE_H_U32 && dtype <= SE_H_I64);
 }
 
 se_hval se_hlo_int(se_hlo *h, int dtype, int64_t v)
 {
     char text[24];
-    if (dtype != SE_I32 && dtype != SE_H_I64)
+    if (!is_whole(dtype))
         return se_hlo_number(h, dtype, (double)v);
     snprintf(text, sizeof text, "%lld", (long long)v);
-    return constant(h, dtype, (uint64_t)v, text);
+    return constant(h, dtype, text);
 }
 
 /* Floats by their bits: no digit is lost, and infinities have no other form. */
@@ -216,20 +291,19 @@ se_hval se_hlo_number(se_hlo *h, int dtype, double v)
     uint64_t bits;
     memcpy(&single, &f, sizeof single);
     memcpy(&bits, &v, sizeof bits);
-    if (dtype == SE_I32 || dtype == SE_H_I64)
+    if (is_whole(dtype))
         return se_hlo_int(h, dtype, (int64_t)v);
     if (dtype == SE_BOOL)
-        return constant(h, dtype, v != 0, v != 0 ? "true" : "false");
+        return constant(h, dtype, v != 0 ? "true" : "false");
     if (dtype == SE_H_F64) {
         snprintf(text, sizeof text, "0x%016llX", (unsigned long long)bits);
     } else if (dtype == SE_BF16) { /* to nearest even */
         bits = isnan(f) ? 0x7FC0 : (single + 0x7FFF + (single >> 16 & 1)) >> 16;
         snprintf(text, sizeof text, "0x%04X", (unsigned)bits);
     } else {
-        bits = single;
         snprintf(text, sizeof text, "0x%08X", (unsigned)single);
     }
-    return constant(h, dtype, bits, text);
+    return constant(h, dtype, text);
 }
 
 se_hval se_hlo_fill(se_hlo *h, int dtype, double v, int rank, const int64_t *dim)
@@ -258,7 +332,7 @@ se_hval se_hlo_iota(se_hlo *h, int dtype, int rank, const int64_t *dim, int axis
 {
     se_hval v = se_hlo_value(h, dtype, rank, dim);
     se_hlo_write(h, "    %v = stablehlo.iota dim = %i : %t\n", &v, (int64_t)axis, &v);
-    return v;
+    return se_hlo_done(h, v);
 }
 
 /* --- elements --- */
@@ -266,15 +340,18 @@ se_hval se_hlo_iota(se_hlo *h, int dtype, int rank, const int64_t *dim, int axis
 se_hval se_hlo_unary(se_hlo *h, const char *name, se_hval x)
 {
     se_hval v = se_hlo_value_like(h, x.dtype, x);
-    se_hlo_write(h, "    %v = stablehlo.%s %v : %t\n", &v, name, &x, &v);
-    return v;
+    if (strchr(name, '.'))
+        se_hlo_write(h, "    %v = %s %v : %t -> %t\n", &v, name, &x, &x, &v);
+    else
+        se_hlo_write(h, "    %v = stablehlo.%s %v : %t\n", &v, name, &x, &v);
+    return se_hlo_done(h, v);
 }
 
 se_hval se_hlo_binary(se_hlo *h, const char *name, se_hval x, se_hval y)
 {
     se_hval v = se_hlo_value_like(h, x.dtype, x);
     se_hlo_write(h, "    %v = stablehlo.%s %v, %v : %t\n", &v, name, &x, &y, &v);
-    return v;
+    return se_hlo_done(h, v);
 }
 
 se_hval se_hlo_with(se_hlo *h, const char *name, se_hval x, double v)
@@ -285,11 +362,11 @@ se_hval se_hlo_with(se_hlo *h, const char *name, se_hval x, double v)
 se_hval se_hlo_compare(se_hlo *h, const char *way, se_hval x, se_hval y)
 {
     se_hval v = se_hlo_value_like(h, SE_BOOL, x);
-    bool whole = x.dtype == SE_I32 || x.dtype == SE_H_I64;
-    const char *kind = whole ? "SIGNED" : x.dtype == SE_BOOL ? "UNSIGNED" : "FLOAT";
+    bool counts = x.dtype == SE_BOOL || x.dtype == SE_H_U32 || x.dtype == SE_H_U64;
+    const char *kind = counts ? "UNSIGNED" : is_whole(x.dtype) ? "SIGNED" : "FLOAT";
     se_hlo_write(h, "    %v = stablehlo.compare %s, %v, %v, %s : (%t, %t) -> %t\n", &v, way, &x, &y,
                  kind, &x, &y, &v);
-    return v;
+    return se_hlo_done(h, v);
 }
 
 se_hval se_hlo_compare_with(se_hlo *h, const char *way, se_hval x, double v)
@@ -302,7 +379,7 @@ se_hval se_hlo_select(se_hlo *h, se_hval cond, se_hval x, se_hval y)
     se_hval v = se_hlo_value_like(h, x.dtype, x);
     se_hlo_write(h, "    %v = stablehlo.select %v, %v, %v : %t, %t\n", &v, &cond, &x, &y, &cond,
                  &v);
-    return v;
+    return se_hlo_done(h, v);
 }
 
 se_hval se_hlo_convert(se_hlo *h, se_hval x, int dtype)
@@ -311,7 +388,14 @@ se_hval se_hlo_convert(se_hlo *h, se_hval x, int dtype)
         return x;
     se_hval v = se_hlo_value_like(h, dtype, x);
     se_hlo_write(h, "    %v = stablehlo.convert %v : (%t) -> %t\n", &v, &x, &x, &v);
-    return v;
+    return se_hlo_done(h, v);
+}
+
+se_hval se_hlo_bits(se_hlo *h, se_hval x, int dtype)
+{
+    se_hval v = se_hlo_value_like(h, dtype, x);
+    se_hlo_write(h, "    %v = stablehlo.bitcast_convert %v : (%t) -> %t\n", &v, &x, &x, &v);
+    return se_hlo_done(h, v);
 }
 
 void se_hlo_named(se_hlo *h, const se_hlo_rule *r)
@@ -340,7 +424,7 @@ se_hval se_hlo_reshape(se_hlo *h, se_hval x, int rank, const int64_t *dim)
         return x;
     se_hval v = se_hlo_value(h, x.dtype, rank, dim);
     se_hlo_write(h, "    %v = stablehlo.reshape %v : (%t) -> %t\n", &v, &x, &x, &v);
-    return v;
+    return se_hlo_done(h, v);
 }
 
 static int64_t count_of(const se_hval *x)
@@ -362,7 +446,7 @@ se_hval se_hlo_spread(se_hlo *h, se_hval x, int rank, const int64_t *dim, const 
     se_hval v = se_hlo_value(h, x.dtype, rank, dim);
     se_hlo_write(h, "    %v = stablehlo.broadcast_in_dim %v, dims = [%l] : (%t) -> %t\n", &v, &x,
                  (int)x.rank, at, &x, &v);
-    return v;
+    return se_hlo_done(h, v);
 }
 
 se_hval se_hlo_stretch(se_hlo *h, se_hval x, int rank, const int64_t *dim)
@@ -390,7 +474,7 @@ se_hval se_hlo_permute(se_hlo *h, se_hval x, const int64_t *axes)
     se_hval v = se_hlo_value(h, x.dtype, x.rank, dim);
     se_hlo_write(h, "    %v = stablehlo.transpose %v, dims = [%l] : (%t) -> %t\n", &v, &x,
                  (int)x.rank, axes, &x, &v);
-    return v;
+    return se_hlo_done(h, v);
 }
 
 se_hval se_hlo_slice(se_hlo *h, se_hval x, int axis, int64_t start, int64_t stop, int64_t step)
@@ -403,7 +487,7 @@ se_hval se_hlo_slice(se_hlo *h, se_hval x, int axis, int64_t start, int64_t stop
                      i == axis ? (stop > start ? stop : start) : x.dim[i],
                      i == axis ? step : (int64_t)1);
     se_hlo_write(h, "] : (%t) -> %t\n", &x, &v);
-    return v;
+    return se_hlo_done(h, v);
 }
 
 se_hval se_hlo_pad(se_hlo *h, se_hval x, int axis, int64_t before, int64_t after, int64_t between,
@@ -418,14 +502,14 @@ se_hval se_hlo_pad(se_hlo *h, se_hval x, int axis, int64_t before, int64_t after
     se_hlo_write(h, "    %v = stablehlo.pad %v, %v, low = [%l], high = [%l], interior = [%l]", &y,
                  &x, &fill, (int)x.rank, low, (int)x.rank, high, (int)x.rank, inside);
     se_hlo_write(h, " : (%t, %t) -> %t\n", &x, &fill, &y);
-    return y;
+    return se_hlo_done(h, y);
 }
 
 se_hval se_hlo_reverse(se_hlo *h, se_hval x, int axis)
 {
     se_hval v = se_hlo_value_like(h, x.dtype, x);
     se_hlo_write(h, "    %v = stablehlo.reverse %v, dims = [%i] : %t\n", &v, &x, (int64_t)axis, &v);
-    return v;
+    return se_hlo_done(h, v);
 }
 
 se_hval se_hlo_concat(se_hlo *h, int n, const se_hval *x, int axis)
@@ -440,118 +524,5 @@ se_hval se_hlo_concat(se_hlo *h, int n, const se_hval *x, int axis)
     for (int i = 0; i < n; i++)
         se_hlo_write(h, "%s%t", i ? ", " : "", &x[i]);
     se_hlo_write(h, ") -> %t\n", &v);
-    return v;
-}
-
-/* --- over axes --- */
-
-se_hval se_hlo_reduce(se_hlo *h, const char *name, se_hval x, uint32_t axes, se_hval start)
-{
-    int64_t gone[SE_H_RANK], dim[SE_H_RANK];
-    int n = 0, rank = 0;
-    for (int i = 0; i < x.rank; i++)
-        if (axes >> i & 1)
-            gone[n++] = i;
-        else
-            dim[rank++] = x.dim[i];
-    if (n == 0)
-        return x;
-    se_hval v = se_hlo_value(h, x.dtype, rank, dim);
-    se_hlo_write(h, "    %v = stablehlo.reduce(%v init: %v) applies stablehlo.%s", &v, &x, &start,
-                 name);
-    se_hlo_write(h, " across dimensions = [%l] : (%t, %t) -> %t\n", n, gone, &x, &start, &v);
-    return v;
-}
-
-se_hval se_hlo_sum(se_hlo *h, se_hval x, uint32_t axes)
-{
-    return se_hlo_reduce(h, "add", x, axes, se_hlo_number(h, x.dtype, 0));
-}
-
-se_hval se_hlo_dot(se_hlo *h, se_hval x, se_hval y, int batch, int64_t axis_x, int64_t axis_y)
-{
-    int64_t dim[SE_H_RANK], lead[SE_H_RANK];
-    int rank = 0;
-    const char *precision = "HIGHEST";
-    for (int i = 0; i < batch; i++) {
-        lead[i] = i;
-        dim[rank++] = x.dim[i];
-    }
-    for (int i = batch; i < x.rank; i++)
-        if (i != axis_x)
-            dim[rank++] = x.dim[i];
-    for (int i = batch; i < y.rank; i++)
-        if (i != axis_y)
-            dim[rank++] = y.dim[i];
-    if (h->options.bf16) {
-        x = se_hlo_convert(h, x, SE_BF16);
-        y = se_hlo_convert(h, y, SE_BF16);
-        precision = "DEFAULT";
-    }
-    se_hval v = se_hlo_value(h, SE_F32, rank, dim);
-    se_hlo_write(h, "    %v = \"stablehlo.dot_general\"(%v, %v) {dot_dimension_numbers = ", &v, &x,
-                 &y);
-    se_hlo_write(h, "#stablehlo.dot<lhs_batching_dimensions = [%l], rhs_batching_dimensions = [%l]",
-                 batch, lead, batch, lead);
-    se_hlo_write(h, ", lhs_contracting_dimensions = [%i], rhs_contracting_dimensions = [%i]>",
-                 axis_x, axis_y);
-    se_hlo_write(h,
-                 ", precision_config = [#stablehlo<precision %s>, #stablehlo<precision %s>]} : "
-                 "(%t, %t) -> %t\n",
-                 precision, precision, &x, &y, &v);
-    return v;
-}
-
-/* --- rows by number --- */
-
-se_hval se_hlo_take(se_hlo *h, se_hval x, se_hval ids)
-{
-    int64_t dim[SE_H_RANK], window[SE_H_RANK], size[SE_H_RANK];
-    int rank = 0, rest = x.rank - 1;
-    for (int i = 0; i < ids.rank; i++)
-        dim[rank++] = ids.dim[i];
-    size[0] = 1;
-    for (int i = 1; i < x.rank; i++) {
-        window[i - 1] = rank;
-        size[i] = dim[rank++] = x.dim[i];
-    }
-    se_hval v = se_hlo_value(h, x.dtype, rank, dim);
-    se_hlo_write(h, "    %v = \"stablehlo.gather\"(%v, %v) {dimension_numbers = #stablehlo.gather<",
-                 &v, &x, &ids);
-    se_hlo_write(h,
-                 "offset_dims = [%l], collapsed_slice_dims = [0], start_index_map = [0], "
-                 "index_vector_dim = %i>, slice_sizes = array<i64: %l>, indices_are_sorted = "
-                 "false} : (%t, %t) -> %t\n",
-                 rest, window, (int64_t)ids.rank, (int)x.rank, size, &x, &ids, &v);
-    return v;
-}
-
-void se_hlo_write_region(se_hlo *h, const char *name, int dtype)
-{
-    se_hval one = {.dtype = (uint8_t)dtype};
-    se_hlo_write(h, "({\n      ^bb0(%%a: %t, %%b: %t):\n", &one, &one);
-    se_hlo_write(h, "        %%r = stablehlo.%s %%a, %%b : %t\n", name, &one);
-    se_hlo_write(h, "        \"stablehlo.return\"(%%r) : (%t) -> ()\n    })", &one);
-}
-
-se_hval se_hlo_scatter_add(se_hlo *h, se_hval x, se_hval ids, int64_t rows)
-{
-    int64_t dim[SE_H_RANK], window[SE_H_RANK];
-    int rank = 0, rest = x.rank - ids.rank;
-    dim[rank++] = rows;
-    for (int i = 0; i < rest; i++) {
-        window[i] = ids.rank + i;
-        dim[rank++] = x.dim[ids.rank + i];
-    }
-    se_hval zero = se_hlo_fill(h, x.dtype, 0, rank, dim);
-    se_hval v = se_hlo_value(h, x.dtype, rank, dim);
-    se_hlo_write(h, "    %v = \"stablehlo.scatter\"(%v, %v, %v) ", &v, &zero, &ids, &x);
-    se_hlo_write_region(h, "add", x.dtype);
-    se_hlo_write(h,
-                 " {scatter_dimension_numbers = #stablehlo.scatter<update_window_dims = [%l], "
-                 "inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], "
-                 "index_vector_dim = %i>, indices_are_sorted = false, unique_indices = false} : "
-                 "(%t, %t, %t) -> %t\n",
-                 rest, window, (int64_t)ids.rank, &zero, &ids, &x, &v);
-    return v;
+    return se_hlo_done(h, v);
 }

@@ -15,7 +15,7 @@
 #include "op.h"
 
 /* Element types beyond those of tensors, for intermediates. */
-enum { SE_H_I64 = SE_DTYPES, SE_H_F64, SE_H_DTYPES };
+enum { SE_H_U32 = SE_DTYPES, SE_H_U64, SE_H_I64, SE_H_F64, SE_H_DTYPES };
 enum { SE_H_RANK = SE_MAX_RANK + 2 }; /* axes of an intermediate, at most */
 
 /* A value of the program: %id. id < 0: an optional input that was left out. */
@@ -59,10 +59,16 @@ void se_hlo_write(se_hlo *h, const char *format, ...);
 /* The region of an operation that folds two elements with `name`. */
 void se_hlo_write_region(se_hlo *h, const char *name, int dtype);
 
-/* A value that has a name, but no line yet; one with the dims of x. */
+/* A value that has a name, but no line yet; one with the dims of x. Its line is written next, from
+ * "    %v = " to the newline, and then given to se_hlo_done: where the same was written before, the
+ * line is taken back and that value returned. A line with several results has no se_hlo_done. */
 se_hval se_hlo_value(se_hlo *h, int dtype, int rank, const int64_t *dim);
 se_hval se_hlo_value_like(se_hlo *h, int dtype, se_hval x);
 se_hval se_hlo_value_of(se_hlo *h, const se_type *t);
+se_hval se_hlo_done(se_hlo *h, se_hval v);
+
+/* A region ended: its lines are not seen outside. */
+void se_hlo_forget(se_hlo *h);
 
 /* --- constants --- */
 se_hval se_hlo_number(se_hlo *h, int dtype, double v); /* a scalar, rounded to the dtype */
@@ -73,7 +79,7 @@ se_hval se_hlo_lowest(se_hlo *h, int dtype);         /* a scalar: -inf, INT32_MI
 se_hval se_hlo_highest(se_hlo *h, int dtype);
 se_hval se_hlo_iota(se_hlo *h, int dtype, int rank, const int64_t *dim, int axis);
 
-/* --- elements: operands of the same dims; the names are StableHLO's --- */
+/* --- elements: operands of the same dims; the names are StableHLO's ("chlo.erf": CHLO's) --- */
 se_hval se_hlo_unary(se_hlo *h, const char *name, se_hval x);
 se_hval se_hlo_binary(se_hlo *h, const char *name, se_hval x, se_hval y);
 se_hval se_hlo_with(se_hlo *h, const char *name, se_hval x, double v); /* binary with a constant */
@@ -81,6 +87,7 @@ se_hval se_hlo_compare(se_hlo *h, const char *way, se_hval x, se_hval y); /* EQ 
 se_hval se_hlo_compare_with(se_hlo *h, const char *way, se_hval x, double v);
 se_hval se_hlo_select(se_hlo *h, se_hval cond, se_hval x, se_hval y);
 se_hval se_hlo_convert(se_hlo *h, se_hval x, int dtype);
+se_hval se_hlo_bits(se_hlo *h, se_hval x, int dtype); /* the same bits as another dtype */
 
 /* --- shapes --- */
 se_hval se_hlo_reshape(se_hlo *h, se_hval x, int rank, const int64_t *dim);
@@ -112,8 +119,29 @@ se_hval se_hlo_dot(se_hlo *h, se_hval x, se_hval y, int batch, int64_t axis_x, i
 
 /* x[ids[i], ...]; an id out of range reads the nearest row. */
 se_hval se_hlo_take(se_hlo *h, se_hval x, se_hval ids);
-/* zeros [rows, ...] with x[i, ...] added to row ids[i]; what is out of range is left out. */
-se_hval se_hlo_scatter_add(se_hlo *h, se_hval x, se_hval ids, int64_t rows);
+/* `rows` rows of `start` with x[i, ...] folded into row ids[i] by `name`; what is out of range is
+ * left out. */
+se_hval se_hlo_scatter(se_hlo *h, const char *name, se_hval x, se_hval ids, int64_t rows,
+                       se_hval start);
+
+/* Ids [..] compared with 0, 1, .. n - 1: [.., n]. */
+se_hval se_hlo_against(se_hlo *h, const char *way, se_hval ids, int64_t n);
+/* i32[rows]: the text of each row, by starts i32[n + 1]; n after the last. */
+se_hval se_hlo_text_of_row(se_hlo *h, se_hval starts, int64_t rows);
+
+/* Element i of the result is x[ids[0][i], ids[1][i], ...]: x.rank index tensors of the same dims.
+ */
+se_hval se_hlo_pick(se_hlo *h, se_hval x, const se_hval *ids);
+/* zeros of those dims with y added at such places. */
+se_hval se_hlo_add_at(se_hlo *h, se_hval y, const se_hval *ids, int rank, const int64_t *dim);
+
+/* --- order --- */
+
+/* i32 whose order is that of x: -0 equals 0, a nan is above all. */
+se_hval se_hlo_key(se_hlo *h, se_hval x);
+/* Sorts the n tensors along an axis by the keys x[0], the largest first where `down`; of equal ones
+ * the order stays, or the smaller x[1] comes first (`second`). */
+void se_hlo_sort(se_hlo *h, int n, const se_hval *x, int axis, bool down, bool second, se_hval *y);
 
 /* The rule of ops that are one operation on elements (.hlo_name). */
 void se_hlo_named(se_hlo *h, const se_hlo_rule *r);

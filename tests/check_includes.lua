@@ -17,7 +17,7 @@ local layers = {
   { name = 'op.h', files = { '^core/op%.h$' }, may = { 'type', 'base' } },
   { name = 'node',
     files = { '^core/op%.c$', '^core/signature%.c$', '^core/node%.[ch]$', '^core/grad%.[ch]$',
-      '^core/build%.[ch]$', '^core/hlo%.[ch]$', '^generated/op_table%.inc$' },
+      '^core/build%.[ch]$', '^core/hlo%.[ch]$', '^core/hlo_ops%.c$', '^generated/op_table%.inc$' },
     may = { 'op.h', 'buf', 'slab', 'type', 'base' } },
   { name = 'kernels', files = { '^core/kernels/.+%.[ch]$' }, may = { 'op.h', 'type', 'base' } },
   { name = 'ops', files = { '^core/ops/.+%.[ch]$' },

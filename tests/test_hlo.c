@@ -1,6 +1,9 @@
-/* Programs for XLA as text: what goes in and out, which numbers are arguments, donation. */
+/* Programs for XLA: what goes in and out, which numbers are arguments, donation; for every op the
+ * program of all its samples, with their gradients, as text; and `test_hlo xla [OP]`, where a
+ * plugin is found (SEMBED_PJRT_PLUGIN): run, and compared with the CPU. */
 #include "ops_sample.h"
 
+#include "exec/pjrt.h"
 #include "exec/program.h"
 #include "tensor.h"
 
@@ -169,12 +172,236 @@ static void test_collectives(void **state)
     }
 }
 
-int main(void)
+/* --- every op --- */
+
+enum { ROOTS = 1024 };
+
+/* The outputs of all samples of an op, and the gradients of a weighted sum of each sample's. */
+typedef struct values {
+    int n;
+    se_tensor *t[ROOTS];
+    double tolerance[ROOTS];
+    char text[ROOTS][160]; /* which sample, and which value of it */
+} values;
+static values all;
+
+static void add_value(se_tensor *t, const sample_case *c, const char *what, double tolerance)
 {
-    const struct CMUnitTest tests[] = {
+    if (all.n == ROOTS)
+        fail_msg("more than %d values of one op", ROOTS);
+    all.t[all.n] = t;
+    all.tolerance[all.n] = tolerance;
+    snprintf(all.text[all.n++], sizeof all.text[0], "%s of %.100s", what, c->text);
+}
+
+static se_tensor *weighted_sum(int n, se_tensor *const *out)
+{
+    se_tensor *total = NULL;
+    for (int i = 0; i < n; i++) {
+        se_type type;
+        se_tensor_type(out[i], &type);
+        if (type.dtype != SE_F32)
+            continue;
+        int64_t count = se_type_count(&type);
+        double *w = calloc((size_t)count + 1, sizeof *w);
+        sample_dice = 77 + (uint64_t)i;
+        for (int64_t k = 0; k < count; k++)
+            w[k] = sample_uniform(-1, 1);
+        se_tensor *part = call_1("sum", call_2("mul", out[i], tensor_of(&type, w)));
+        free(w);
+        total = total ? call_2("add", total, part) : part;
+    }
+    return total;
+}
+
+/* Gradients take formulas in which more is cancelled than in the fused kernels (1 - tanh^2 of
+ * gelu): 3e-5 of the largest value is what one rounding costs there. */
+static void add_sample(const se_op *op, const sample_case *c)
+{
+    se_tensor *in[SAMPLE_TENSORS], *out[SE_MAX_OUTPUTS];
+    for (int i = 0; i < c->n_in; i++)
+        in[i] = c->in[i] < 0 ? NULL : tensor_of(&c->t[c->in[i]].type, c->t[c->in[i]].data);
+    if (sample_call(op, c->n_in, in, c->attr, 1, out))
+        fail_msg("%s (%s): %s", op->name, c->text, se_message());
+    for (int i = 0; i < se_op_outs(op); i++)
+        add_value(out[i], c, "output", c->tolerance);
+    se_tensor *loss = c->grad ? weighted_sum(se_op_outs(op), out) : NULL;
+    for (int i = 0; loss && i < c->n_in; i++) {
+        se_tensor *d[1] = {NULL};
+        bool wanted = in[i] && c->t[c->in[i]].type.dtype == SE_F32 && !c->t[c->in[i]].no_grad;
+        if (wanted && (op->grad || op->expand) && !se_grad(loss, 1, &in[i], d) && d[0])
+            add_value(sample_hold(d[0]), c, "gradient", 3e-5);
+    }
+}
+
+static void add_samples(const se_op *op, int number)
+{
+    static sample_case c;
+    const char *at = op->sample ? op->sample : "";
+    all.n = 0;
+    for (int k = 0; sample_next(op, &at, &c); k++) {
+        sample_draw(&c, (uint64_t)(1000 * number + k));
+        add_sample(op, &c);
+        sample_free(&c);
+    }
+}
+
+static se_hlo_program program_of_values(void)
+{
+    static se_ref roots[ROOTS];
+    for (int i = 0; i < all.n; i++)
+        roots[i] = all.t[i]->ref;
+    se_request q = {.n_roots = all.n, .roots = roots};
+    return program_of(&q, &(se_hlo_options){.replicas = 1});
+}
+
+/* An op with neither .hlo nor .expand fails here. */
+static void test_texts(void **state)
+{
+    (void)state;
+    for (int i = 0; i < se_op_count(); i++) {
+        const se_op *op = se_op_at(i);
+        add_samples(op, i);
+        if (all.n) {
+            se_hlo_program p = program_of_values(), again = program_of_values();
+            if (!p.text)
+                fail_msg("%s: no text", op->name);
+            assert_string_equal(p.text, again.text);
+            se_hlo_program_free(&p);
+            se_hlo_program_free(&again);
+        }
+        sample_close(0);
+    }
+}
+
+/* --- with a plugin --- */
+
+static const char *only; /* name of the one op to test */
+static se_pjrt *plugin;
+static int failures;
+
+static int open_plugin(void **state)
+{
+    char *path = NULL;
+    (void)state;
+    if (se_pjrt_find(&path) || se_pjrt_open(path, 1, &plugin)) {
+        print_message("skipped: %s\n", se_message());
+        exit(77);
+    }
+    free(path);
+    return 0;
+}
+
+static int close_plugin(void **state)
+{
+    (void)state;
+    se_pjrt_close(plugin);
+    return 0;
+}
+
+static void must(se_status s, const char *op)
+{
+    if (s)
+        fail_msg("%s: %s", op, se_message());
+}
+
+/* Runs the program; the outputs as bytes. */
+static void run_program(const se_op *op, const se_hlo_program *p, void **out)
+{
+    se_type *type = calloc((size_t)(p->n_in + p->n_out), sizeof *type);
+    se_pjrt_buf **buf = calloc((size_t)(p->n_in + p->n_out), sizeof *buf);
+    se_pjrt_schema schema = {1, p->n_in, p->n_out, type, type + p->n_in, p->donates};
+    for (int i = 0; i < p->n_in; i++)
+        type[i] = p->in[i].node->type[p->in[i].out];
+    for (int k = 0; k < p->n_out; k++)
+        type[p->n_in + k] = p->out[k].node->type[p->out[k].out];
+    se_pjrt_program *g = NULL;
+    must(se_pjrt_compile(plugin, p->text, p->length, &schema, &g), op->name);
+    for (int i = 0; i < p->n_in; i++)
+        must(se_pjrt_put(plugin, 0, &type[i], se_node_data(p->in[i]), &buf[i]), op->name);
+    must(se_pjrt_run(g, buf, buf + p->n_in), op->name);
+    for (int k = 0; k < p->n_out; k++) {
+        size_t bytes = se_type_bytes(&schema.out[k]);
+        out[k] = calloc(bytes + 1, 1);
+        must(se_pjrt_get(buf[p->n_in + k], out[k], bytes), op->name);
+    }
+    for (int i = 0; i < p->n_in + p->n_out; i++)
+        se_pjrt_buf_free(buf[i]);
+    se_pjrt_program_free(g);
+    free(buf);
+    free(type);
+}
+
+/* Floats within the tolerance of the largest value, bf16 within its last place, others equal. */
+static void compare_value(const se_op *op, int i, const void *have)
+{
+    se_type type;
+    const void *want = NULL;
+    double most = 0, worst = 0;
+    must(se_tensor_type(all.t[i], &type), op->name);
+    must(se_tensor_data(all.t[i], true, &want), op->name);
+    for (int64_t k = 0; k < se_type_count(&type); k++) {
+        double x = element_of(&type, want, k), y = element_of(&type, have, k);
+        if (isfinite(x) && fabs(x) > most)
+            most = fabs(x);
+        double off = x == y || (isnan(x) && isnan(y)) ? 0 : fabs(x - y);
+        if (!(off <= worst))
+            worst = off;
+    }
+    double allowed = type.dtype == SE_F32    ? all.tolerance[i] * most
+                     : type.dtype == SE_BF16 ? most / 128
+                                             : 0;
+    if (worst <= allowed)
+        return;
+    failures++;
+    print_error("%s: %s: off by %g, allowed %g\n", op->name, all.text[i], worst, allowed);
+}
+
+static void compare_op(const se_op *op, int number)
+{
+    add_samples(op, number);
+    se_hlo_program p = program_of_values();
+    void *out[ROOTS] = {0};
+    int at[ROOTS];
+    if (p.text)
+        run_program(op, &p, out);
+    for (int i = 0; i < all.n; i++) {
+        at[i] = -1;
+        for (int k = 0; k < p.n_out; k++)
+            if (p.out[k].node == all.t[i]->ref.node && p.out[k].out == all.t[i]->ref.out)
+                at[i] = k;
+    }
+    must(se_eval(all.n, all.t), op->name);
+    for (int i = 0; i < all.n; i++)
+        if (at[i] >= 0)
+            compare_value(op, i, out[at[i]]);
+    for (int k = 0; k < p.n_out; k++)
+        free(out[k]);
+    se_hlo_program_free(&p);
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    for (int i = 0; i < se_op_count(); i++) {
+        if (only && strcmp(only, se_op_at(i)->name) != 0)
+            continue;
+        if (se_op_at(i)->sample)
+            compare_op(se_op_at(i), i);
+        sample_close(0);
+    }
+    assert_int_equal(failures, 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest texts[] = {
         cmocka_unit_test(test_step),        cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_donation),    cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_collectives),
+        cmocka_unit_test(test_collectives), cmocka_unit_test(test_texts),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest runs[] = {cmocka_unit_test(test_values)};
+    only = argc > 2 ? argv[2] : NULL;
+    return argc > 1 ? cmocka_run_group_tests(runs, open_plugin, close_plugin)
+                    : cmocka_run_group_tests(texts, NULL, NULL);
 }

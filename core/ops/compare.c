@@ -26,8 +26,9 @@ static se_status comparison_shape(const se_shape *s)
 static void compare_hlo(se_hlo *h, const se_hlo_rule *r)
 {
     const se_type *t = &r->type[0];
-    r->y[0] = se_hlo_compare(h, r->op->hlo_name, se_hlo_stretch(h, r->x[0], t->rank, t->dim),
-                             se_hlo_stretch(h, r->x[1], t->rank, t->dim));
+    se_hval x = se_hlo_stretch(h, r->x[0], t->rank, t->dim);
+    se_hval y = se_hlo_stretch(h, r->x[1], t->rank, t->dim);
+    r->y[0] = se_hlo_compare(h, r->op->hlo_name, x, y);
 }
 
 static se_hval truth(se_hlo *h, se_hval x, const se_type *t)
@@ -38,8 +39,8 @@ static se_hval truth(se_hlo *h, se_hval x, const se_type *t)
 
 static void logic_hlo(se_hlo *h, const se_hlo_rule *r)
 {
-    r->y[0] = se_hlo_binary(h, r->op->hlo_name, truth(h, r->x[0], &r->type[0]),
-                            truth(h, r->x[1], &r->type[0]));
+    se_hval x = truth(h, r->x[0], &r->type[0]), y = truth(h, r->x[1], &r->type[0]);
+    r->y[0] = se_hlo_binary(h, r->op->hlo_name, x, y);
 }
 
 static void not_hlo(se_hlo *h, const se_hlo_rule *r)

@@ -185,6 +185,47 @@ static se_status mod_check(const se_task *t)
     return SE_OK;
 }
 
+/* The remainder that has the sign of x, and where it is to be moved into y's half. */
+static se_hval remainder_of(se_hlo *h, se_hval x, se_hval y, se_hval *moved)
+{
+    se_hval rest = se_hlo_binary(h, "remainder", x, y);
+    se_hval left = se_hlo_compare_with(h, "LT", rest, 0), low = se_hlo_compare_with(h, "LT", y, 0);
+    se_hval apart = se_hlo_compare(h, "NE", left, low);
+    se_hval some = se_hlo_compare_with(h, "NE", rest, 0);
+    *moved = se_hlo_binary(h, "and", some, apart);
+    return rest;
+}
+
+static void mod_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    const se_type *t = &r->type[0];
+    se_hval x = se_hlo_stretch(h, r->x[0], t->rank, t->dim), moved;
+    se_hval y = se_hlo_stretch(h, r->x[1], t->rank, t->dim);
+    se_hval rest = remainder_of(h, x, y, &moved);
+    r->y[0] = se_hlo_select(h, moved, se_hlo_binary(h, "add", rest, y), rest);
+}
+
+/* What is left without the remainder is a multiple of y, as the kernel has it. */
+static void floor_divide_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    const se_type *t = &r->type[0];
+    se_hval x = se_hlo_stretch(h, r->x[0], t->rank, t->dim), moved;
+    se_hval y = se_hlo_stretch(h, r->x[1], t->rank, t->dim);
+    se_hval rest = remainder_of(h, x, y, &moved), q;
+    if (t->dtype == SE_I32) {
+        q = se_hlo_binary(h, "divide", x, y);
+    } else {
+        q = se_hlo_binary(h, "divide", se_hlo_binary(h, "subtract", x, rest), y);
+        q = se_hlo_unary(h, "round_nearest_even", q);
+    }
+    q = se_hlo_select(h, moved, se_hlo_with(h, "subtract", q, 1), q);
+    if (t->dtype == SE_F32) {
+        se_hval zero = se_hlo_compare_with(h, "EQ", y, 0);
+        q = se_hlo_select(h, zero, se_hlo_binary(h, "divide", x, y), q);
+    }
+    r->y[0] = q;
+}
+
 #define BINARY_SAMPLE                                                                              \
     "x:f32[2x3] y:f32[3]; x:f32[] y:f32[4]; x:f32[2x3] y:f32[2x1]; x:f32[4x1x3] y:f32[2x1]; "      \
     "x:f32[0x3] y:f32[3]; x:f32[251x173] y:f32[251x173]; x:f32[251x173] y:f32[173]; "              \
@@ -223,12 +264,12 @@ BINARY(mod, "the remainder of x / y, with the sign of y", binary_shape, mod_grad
        "x:f32[2x3]@0.1..1.9 y:f32[3]@2..3; x:f32[5]=5.5,-5.5,7,-7,0.5! y:f32[5]=3,3,-3,-3,2!; "
        "x:f32[251x173]@-9..9 y:f32[251x173]@-3..-1 -grad; x:i32[5x3]@-9..9 y:i32[3]@1..5; "
        "x:i32[4]@-9..9 y:i32[]@-4..-1; x:f32[0x3] y:f32[3]",
-       .check = mod_check);
+       .check = mod_check, .hlo = mod_hlo);
 BINARY(floor_divide, "the largest whole number not above x / y", binary_shape, no_grad,
        "x:f32[2x3]@0.1..1.9 y:f32[3]@2..3; x:f32[6]=5.5,-5.5,7,-7,0.5,1! "
        "y:f32[6]=3,3,-3,-3,2,0.1!; x:f32[251x173]@-9..9 y:f32[251x173]@-3..-1 -grad; "
        "x:i32[5x3]@-9..9 y:i32[3]@1..5; x:i32[4]@-9..9 y:i32[]@-4..-1; x:f32[0x3] y:f32[3]",
-       .check = mod_check);
+       .check = mod_check, .hlo = floor_divide_hlo);
 
 /* --- one operand --- */
 
@@ -337,7 +378,8 @@ UNARY(rsqrt, "1 / square root of each element", unary_f32_shape, rsqrt_grad, POS
       .floats = true, .hlo = rsqrt_hlo);
 UNARY(tanh, "hyperbolic tangent of each element", unary_f32_shape, tanh_grad, ANY, .floats = true,
       .hlo_name = "tanh");
-UNARY(erf, "error function of each element", unary_f32_shape, erf_grad, ANY, .floats = true);
+UNARY(erf, "error function of each element", unary_f32_shape, erf_grad, ANY, .floats = true,
+      .hlo_name = "chlo.erf");
 UNARY(abs, "absolute value of each element", unary_shape, abs_grad, ANY "; x:i32[7]@-5..5",
       .hlo_name = "abs");
 UNARY(sign, "-1, 0 or 1: the sign of each element", unary_shape, no_grad, ANY "; x:i32[7]@-5..5",
@@ -373,12 +415,26 @@ static void clip_grad(se_build *b, const se_rule *g) /* dy within the bounds, wh
     g->dx[0] = OP3(b, where, OP2(b, logical_and, above, below), g->dy[0], se_number(b, 0));
 }
 
+static void clip_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = r->x[0];
+    double low = r->attr[0].f, high = r->attr[1].f;
+    if (x.dtype == SE_I32) {
+        low = low < INT32_MIN ? INT32_MIN : low > INT32_MAX ? INT32_MAX : ceil(low);
+        high = high < INT32_MIN ? INT32_MIN : high > INT32_MAX ? INT32_MAX : floor(high);
+    }
+    se_hval a = se_hlo_like(h, x, low), b = se_hlo_like(h, x, high);
+    se_hval down = se_hlo_select(h, se_hlo_compare(h, "GT", x, b), b, x);
+    r->y[0] = se_hlo_select(h, se_hlo_compare(h, "LT", x, a), a, down);
+}
+
 const se_op se_op_clip = {
     .name = "clip",
     .args = "x low:num high:num",
     .doc = "x, but low where it is below low and high where it is above high",
     .shape = clip_shape,
     .cpu_rows = SE_KERNEL(clip),
+    .hlo = clip_hlo,
     .grad = clip_grad,
     .sample = "x:f32[2x3] low=-0.5 high=1; x:f32[301x167] low=-1 high=1; "
               "x:i32[20]@-9..9 low=-2.5 high=3",

@@ -1,5 +1,6 @@
 /* Functions of single elements beside those of elementwise.c: with kernels of their own (sin, cos,
  * log1p, expm1, softsign, floor, ceil, round, trunc), and made of others. */
+#include "hlo.h"
 #include "ops/compose.h"
 
 #include <math.h>
@@ -77,6 +78,29 @@ static void no_grad(se_build *b, const se_rule *g) /* a step: flat wherever it h
     (void)g;
 }
 
+static void steps_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    r->y[0] = r->x[0];
+    if (r->x[0].dtype != SE_I32)
+        se_hlo_named(h, r);
+}
+
+static void trunc_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = r->x[0];
+    r->y[0] = x;
+    if (x.dtype == SE_I32)
+        return;
+    se_hval down = se_hlo_unary(h, "floor", x), up = se_hlo_unary(h, "ceil", x);
+    r->y[0] = se_hlo_select(h, se_hlo_compare_with(h, "LT", x, 0), up, down);
+}
+
+static void softsign_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval base = se_hlo_with(h, "add", se_hlo_unary(h, "abs", r->x[0]), 1);
+    r->y[0] = se_hlo_binary(h, "divide", r->x[0], base);
+}
+
 #define FUNCTION(NAME, DOC, SHAPE, GRAD, SAMPLE, ...)                                              \
     const se_op se_op_##NAME = {.name = #NAME,                                                     \
                                 .args = "x",                                                       \
@@ -92,19 +116,23 @@ static void no_grad(se_build *b, const se_rule *g) /* a step: flat wherever it h
     "x:f32[2x3]=0.3,-1.2,2.7,-0.4,5.8,1.1; x:f32[]=0.3; x:f32[0]; x:i32[5]@-3..4; "                \
     "x:f32[301x167]@-6..6 -grad; x:f32[8]=0.5,1.5,-0.5,-1.5,2.5,1e20,-1e20,0! -grad"
 
-FUNCTION(sin, "sine of each element, in radians", f32_shape, sin_grad, ANY, .floats = true);
-FUNCTION(cos, "cosine of each element, in radians", f32_shape, cos_grad, ANY, .floats = true);
+FUNCTION(sin, "sine of each element, in radians", f32_shape, sin_grad, ANY, .floats = true,
+         .hlo_name = "sine");
+FUNCTION(cos, "cosine of each element, in radians", f32_shape, cos_grad, ANY, .floats = true,
+         .hlo_name = "cosine");
 FUNCTION(log1p, "log(1 + x), exact where x is near 0", f32_shape, log1p_grad,
          "x:f32[2x3]@-0.8..3; x:f32[]@1..2; x:f32[0]; x:i32[5]; x:f32[301x167]@-0.9..50",
-         .floats = true, .inplace = 1);
+         .floats = true, .inplace = 1, .hlo_name = "log_plus_one");
 FUNCTION(expm1, "exp(x) - 1, exact where x is near 0", f32_shape, expm1_grad, ANY, .floats = true,
-         .inplace = 1);
-FUNCTION(floor, "the largest whole number not above x", steps_shape, no_grad, STEPS, .inplace = 1);
-FUNCTION(ceil, "the smallest whole number not below x", steps_shape, no_grad, STEPS, .inplace = 1);
+         .inplace = 1, .hlo_name = "exponential_minus_one");
+FUNCTION(floor, "the largest whole number not above x", steps_shape, no_grad, STEPS, .inplace = 1,
+         .hlo = steps_hlo, .hlo_name = "floor");
+FUNCTION(ceil, "the smallest whole number not below x", steps_shape, no_grad, STEPS, .inplace = 1,
+         .hlo = steps_hlo, .hlo_name = "ceil");
 FUNCTION(round, "the nearest whole number; of two equally near ones the even one", steps_shape,
-         no_grad, STEPS, .inplace = 1);
+         no_grad, STEPS, .inplace = 1, .hlo = steps_hlo, .hlo_name = "round_nearest_even");
 FUNCTION(trunc, "x without its fraction: the nearest whole number towards 0", steps_shape, no_grad,
-         STEPS, .inplace = 1);
+         STEPS, .inplace = 1, .hlo = trunc_hlo);
 
 /* dy / (1 + |x|)^2: the quotient rule would subtract two numbers that are nearly the same. */
 static void softsign_grad(se_build *b, const se_rule *g)
@@ -114,7 +142,7 @@ static void softsign_grad(se_build *b, const se_rule *g)
 }
 
 FUNCTION(softsign, "x / (1 + |x|), between -1 and 1", f32_shape, softsign_grad, ANY, .floats = true,
-         .inplace = 1);
+         .inplace = 1, .hlo = softsign_hlo);
 
 /* --- made of others --- */
 

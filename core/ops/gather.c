@@ -157,7 +157,7 @@ static void scatter_add_hlo(se_hlo *h, const se_hlo_rule *r)
         se_hval out = se_hlo_compare_with(h, "EQ", ids, (double)skip);
         ids = se_hlo_select(h, out, se_hlo_like(h, ids, -1), ids);
     }
-    r->y[0] = se_hlo_scatter_add(h, r->x[0], ids, rows);
+    r->y[0] = se_hlo_scatter(h, "add", r->x[0], ids, rows, se_hlo_number(h, SE_F32, 0));
 }
 
 const se_op se_op_scatter_add = {
@@ -198,22 +198,9 @@ static se_status one_hot_check(const se_task *t)
     return check_ids(t->in[0], se_type_count(&t->in_type[0]), t->attr[0].i, INT64_MIN);
 }
 
-/* Ids [..] and the numbers 0 to n - 1, both stretched to [.., n]. */
-static se_hval against_iota(se_hlo *h, const char *way, se_hval ids, int64_t n)
-{
-    int64_t dim[SE_MAX_RANK], at[SE_MAX_RANK];
-    for (int i = 0; i < ids.rank; i++) {
-        dim[i] = ids.dim[i];
-        at[i] = i;
-    }
-    dim[ids.rank] = n;
-    se_hval places = se_hlo_iota(h, SE_I32, ids.rank + 1, dim, ids.rank);
-    return se_hlo_compare(h, way, se_hlo_spread(h, ids, ids.rank + 1, dim, at), places);
-}
-
 static void one_hot_hlo(se_hlo *h, const se_hlo_rule *r)
 {
-    se_hval here = against_iota(h, "EQ", r->x[0], r->type[0].dim[r->x[0].rank]);
+    se_hval here = se_hlo_against(h, "EQ", r->x[0], r->type[0].dim[r->x[0].rank]);
     r->y[0] = se_hlo_convert(h, here, SE_F32);
 }
 
@@ -258,12 +245,9 @@ static se_status segment_ids_check(const se_task *t)
     return SE_OK;
 }
 
-/* How many texts end at or before the row. */
 static void segment_ids_hlo(se_hlo *h, const se_hlo_rule *r)
 {
-    se_hval ends = se_hlo_slice(h, r->x[0], 0, 1, r->x[0].dim[0], 1);
-    se_hval ended = se_hlo_convert(h, against_iota(h, "LE", ends, r->attr[0].i), SE_I32);
-    r->y[0] = se_hlo_sum(h, ended, 1);
+    r->y[0] = se_hlo_text_of_row(h, r->x[0], r->attr[0].i);
 }
 
 const se_op se_op_segment_ids = {

@@ -1,4 +1,5 @@
 /* Elements picked along any axis by ids: gather and its gradient, index_select. */
+#include "hlo.h"
 #include "ops/compose.h"
 
 #include <stdio.h>
@@ -87,6 +88,28 @@ static void gather_rule(se_build *b, const se_rule *g)
         g->dx[0] = OP(b, gather_grad, ATTRS(g->attr[0], dims), g->dy[0], g->x[1]);
 }
 
+/* For each element of ids where it is read or added: its own place but on the axis. */
+static void places_of(se_hlo *h, se_hval ids, int64_t axis, se_hval *place)
+{
+    for (int i = 0; i < ids.rank; i++)
+        place[i] =
+            i == from_end(axis, ids.rank) ? ids : se_hlo_iota(h, SE_I32, ids.rank, ids.dim, i);
+}
+
+static void gather_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval place[SE_MAX_RANK];
+    places_of(h, r->x[1], r->attr[0].i, place);
+    r->y[0] = se_hlo_pick(h, r->x[0], place);
+}
+
+static void gather_grad_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval place[SE_MAX_RANK];
+    places_of(h, r->x[1], r->attr[0].i, place);
+    r->y[0] = se_hlo_add_at(h, r->x[0], place, r->type[0].rank, r->type[0].dim);
+}
+
 const se_op se_op_gather = {
     .name = "gather",
     .args = "x ids axis:axis",
@@ -94,6 +117,7 @@ const se_op se_op_gather = {
            "result[i][j] = x[i][ids[i][j]]; the result has the shape of ids",
     .shape = gather_shape,
     .cpu = SE_KERNEL(gather),
+    .hlo = gather_hlo,
     .check = gather_check,
     .grad = gather_rule,
     .sample =
@@ -149,6 +173,7 @@ const se_op se_op_gather_grad = {
     .doc = "gradient of gather: dy added up along an axis at the places that ids name",
     .shape = gather_grad_shape,
     .cpu = SE_KERNEL(gather_grad),
+    .hlo = gather_grad_hlo,
     .check = gather_grad_check,
     .grad = gather_grad_rule,
     .sample =

@@ -1,4 +1,5 @@
 /* Along one axis: running sums, and sorting. */
+#include "hlo.h"
 #include "kernels/sort.h"
 #include "ops/compose.h"
 
@@ -38,12 +39,29 @@ static void cumsum_grad(se_build *b, const se_rule *g)
     g->dx[0] = OP(b, cumsum, ATTRS(g->attr[0], SE_INT(!g->attr[1].i)), g->dy[0]);
 }
 
+/* By doubling: sums of 2, 4, 8, .. elements that end here. */
+static void cumsum_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = se_hlo_convert(h, r->x[0], r->type[0].dtype);
+    int axis = (int)(r->attr[0].i < 0 ? r->attr[0].i + x.rank : r->attr[0].i);
+    int64_t n = x.dim[axis];
+    for (int64_t by = 1; by < n; by *= 2) {
+        se_hval part = r->attr[1].i ? se_hlo_slice(h, x, axis, by, n, 1)
+                                    : se_hlo_slice(h, x, axis, 0, n - by, 1);
+        part = r->attr[1].i ? se_hlo_pad(h, part, axis, 0, by, 0, 0)
+                            : se_hlo_pad(h, part, axis, by, 0, 0, 0);
+        x = se_hlo_binary(h, "add", x, part);
+    }
+    r->y[0] = x;
+}
+
 const se_op se_op_cumsum = {
     .name = "cumsum",
     .args = "x axis:axis=-1 reverse:bool=false",
     .doc = "running sums along an axis: each element and all before it; reverse: all after it",
     .shape = cumsum_shape,
     .cpu = SE_KERNEL(cumsum),
+    .hlo = cumsum_hlo,
     .grad = cumsum_grad,
     .sample = "x:f32[5]; x:f32[3x4] axis=0; x:f32[2x3x4] axis=1 reverse=true; x:f32[0x3]; "
               "x:f32[3x0]; x:i32[2x5]@-9..9 reverse=true; x:i32[3]=2147483647,1,5; x:bool[9]; "
@@ -94,6 +112,18 @@ static void sort_grad(se_build *b, const se_rule *g)
     "x:bool[90]; x:bool[4x3] axis=0 descending=true; x:bf16[2x9]; x:f32[301x167]; x:f32[167x31] "  \
     "axis=0; x:f32[1]; x:f32[2x20001] descending=true -grad"
 
+static void sort_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = r->x[0], in[3], out[3];
+    int axis = (int)(r->attr[0].i < 0 ? r->attr[0].i + x.rank : r->attr[0].i);
+    in[0] = se_hlo_key(h, x);
+    in[1] = se_hlo_iota(h, SE_I32, x.rank, x.dim, axis);
+    in[2] = x;
+    se_hlo_sort(h, 3, in, axis, r->attr[1].i, false, out);
+    r->y[0] = out[2];
+    r->y[1] = out[1];
+}
+
 const se_op se_op_sort = {
     .name = "sort",
     .args = "x axis:axis=-1 descending:bool=false",
@@ -103,6 +133,7 @@ const se_op se_op_sort = {
     .outs = "values indices",
     .shape = sort_shape,
     .cpu = SE_KERNEL(sort),
+    .hlo = sort_hlo,
     .scratch = sort_scratch,
     .grad = sort_grad,
     .sample = SORTED,

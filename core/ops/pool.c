@@ -1,5 +1,6 @@
 /* One row for each packed text: mean_pool and its gradient, each the transpose of the other;
  * max_pool; first_pool. */
+#include "hlo.h"
 #include "ops/compose.h"
 #include "ops/texts.h"
 
@@ -136,12 +137,27 @@ static void max_pool_rule(se_build *b, const se_rule *g)
     g->dx[0] = OP3(b, where, chosen, share, se_number(b, 0));
 }
 
+/* Rows of no text go to row n, which is cut off. */
+static void max_pool_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    int64_t n = r->type[0].dim[0], rows = r->x[0].dim[0];
+    se_hval text = se_hlo_text_of_row(h, r->x[1], rows);
+    se_hval most = se_hlo_scatter(h, "maximum", r->x[0], text, n + 1, se_hlo_lowest(h, SE_F32));
+    se_hval last = se_hlo_slice(h, r->x[1], 0, 1, n + 1, 1);
+    se_hval empty = se_hlo_compare(h, "EQ", se_hlo_slice(h, r->x[1], 0, 0, n, 1), last);
+    int64_t column = 0;
+    empty = se_hlo_spread(h, empty, 2, r->type[0].dim, &column);
+    most = se_hlo_slice(h, most, 0, 0, n, 1);
+    r->y[0] = se_hlo_select(h, empty, se_hlo_like(h, most, 0), most);
+}
+
 const se_op se_op_max_pool = {
     .name = "max_pool",
     .args = "x starts",
     .doc = "the largest element of each column over a text's rows; zeros for an empty text",
     .shape = pool_shape,
     .cpu_rows = SE_KERNEL(max_pool),
+    .hlo = max_pool_hlo,
     .split = SE_BY_FIRST,
     .check = pool_check,
     .grad = max_pool_rule,

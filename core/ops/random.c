@@ -1,6 +1,7 @@
 /* Ops that draw random numbers. Every number is a pure function of its place: kernels/threefry.h.
  */
 #include "ops/compose.h"
+#include "ops/random_hlo.h"
 #include "ops/texts.h"
 
 #include <math.h>
@@ -50,6 +51,7 @@ const se_op se_op_dropout = {
            "the rest by 1 / (1 - rate); with who and starts a row's draw belongs to its text",
     .shape = dropout_shape,
     .cpu_rows = SE_KERNEL(dropout),
+    .hlo = se_dropout_hlo,
     .split = SE_BY_LAST,
     .check = dropout_check,
     .grad = dropout_rule,
@@ -81,6 +83,7 @@ const se_op se_op_dropout_grid = {
     .doc = "dropout of attention probabilities [texts, heads, queries, keys]",
     .shape = dropout_grid_shape,
     .cpu_rows = SE_KERNEL(dropout_grid),
+    .hlo = se_dropout_grid_hlo,
     .split = SE_BY_LAST,
     .grad = dropout_grid_rule,
     .internal = true,
@@ -107,6 +110,7 @@ const se_op se_op_random_normal = {
     .doc = "normal numbers (mean 0, deviation 1), drawn from key (seed, step, stream) and place",
     .shape = random_shape,
     .cpu_rows = SE_KERNEL(random_normal),
+    .hlo = se_normal_hlo,
     .split = SE_BY_LAST,
     .sample = "key:i32[3]=1,2,0 dims={3,5} place=4; key:i32[3]=1,2,0 dims={}; "
               "key:i32[3]=-1,2,0 dims={67,777}",
@@ -118,6 +122,7 @@ const se_op se_op_random_uniform = {
     .doc = "numbers from 0 up to 1, drawn from key (seed, step, stream) and place",
     .shape = random_shape,
     .cpu_rows = SE_KERNEL(random_uniform),
+    .hlo = se_uniform_hlo,
     .split = SE_BY_LAST,
     .sample = "key:i32[3]=1,2,0 dims={3,5} place=4; key:i32[3]=1,2,0 dims={}; "
               "key:i32[3]=-1,2,0 dims={67,777}",
@@ -145,6 +150,7 @@ const se_op se_op_random_truncated_normal = {
            "step, stream) and place",
     .shape = truncated_shape,
     .cpu_rows = SE_KERNEL(random_truncated_normal),
+    .hlo = se_truncated_hlo,
     .split = SE_BY_LAST,
     .sample = "key:i32[3]=1,2,0 dims={3,5} place=4; key:i32[3]=1,2,0 dims={} low=1 high=2; "
               "key:i32[3]=-1,2,0 dims={67,777} high=0.5",
@@ -190,6 +196,7 @@ const se_op se_op_random_bernoulli = {
            "step, stream) and place",
     .shape = bernoulli_shape,
     .cpu_rows = SE_KERNEL(random_bernoulli),
+    .hlo = se_bernoulli_hlo,
     .split = SE_BY_LAST,
     .check = bernoulli_check,
     .sample =
@@ -218,6 +225,7 @@ const se_op se_op_random_integers = {
            "stream) and place",
     .shape = integers_shape,
     .cpu_rows = SE_KERNEL(random_integers),
+    .hlo = se_integers_hlo,
     .split = SE_BY_LAST,
     .sample = "key:i32[3]=1,2,0 dims={3,5} low=-3 high=9 place=4; "
               "key:i32[3]=1,2,0 dims={} low=7 high=8; "
@@ -287,6 +295,7 @@ const se_op se_op_random_categorical_draws = {
     .internal = true,
     .shape = draws_shape,
     .cpu_rows = SE_KERNEL(random_categorical_draws),
+    .hlo = se_draws_hlo,
     .split = SE_BY_LAST,
     .scratch = draws_scratch,
     .check = draws_check,
@@ -334,5 +343,6 @@ const se_op se_op_random_permutation = {
            "place",
     .shape = permutation_shape,
     .cpu = SE_KERNEL(random_permutation),
+    .hlo = se_permutation_hlo,
     .sample = "key:i32[3]=1,2,0 n=7 place=4; key:i32[3]=1,2,0 n=0; key:i32[3]=-1,2,0 n=50001",
 };

@@ -289,6 +289,27 @@ const se_op se_op_mean = {
               "x:f32[301x167] axes={1}",
 };
 
+/* The first place of the best key; for argmin the keys are turned round, but those of nans. */
+static void arg_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = r->x[0], key = se_hlo_key(h, x);
+    int axis = (int)(r->attr[0].i < 0 ? r->attr[0].i + x.rank : r->attr[0].i);
+    if (r->op->hlo_name[4] == 'i') {
+        se_hval turned = se_hlo_unary(h, "not", key);
+        key = x.dtype != SE_F32 ? turned
+                                : se_hlo_select(h, se_hlo_compare(h, "EQ", x, x), turned, key);
+    }
+    se_hval best = se_hlo_reduce(h, "maximum", key, 1u << axis, se_hlo_lowest(h, SE_I32));
+    int64_t at[SE_H_RANK];
+    for (int i = 0; i < best.rank; i++)
+        at[i] = i + (i >= axis);
+    best = se_hlo_spread(h, best, key.rank, key.dim, at);
+    se_hval place = se_hlo_iota(h, SE_I32, key.rank, key.dim, axis);
+    se_hval here = se_hlo_compare(h, "EQ", key, best);
+    place = se_hlo_select(h, here, place, se_hlo_like(h, place, INT32_MAX));
+    r->y[0] = se_hlo_reduce(h, "minimum", place, 1u << axis, se_hlo_highest(h, SE_I32));
+}
+
 #define ARG(NAME, DOC)                                                                             \
     const se_op se_op_##NAME = {                                                                   \
         .name = #NAME,                                                                             \
@@ -296,6 +317,8 @@ const se_op se_op_mean = {
         .doc = DOC,                                                                                \
         .shape = arg_shape,                                                                        \
         .cpu = SE_KERNEL(NAME),                                                                    \
+        .hlo = arg_hlo,                                                                            \
+        .hlo_name = #NAME,                                                                         \
         .sample = "x:f32[3x4]; x:f32[3x4] axis=0; x:i32[2x30x4] axis=1; x:f32[301x167]; "          \
                   "x:i32[7]=3,1,3,1,0,3,0; x:f32[40x3x1100] axis=1; x:f32[4]=1,nan,2,nan; "        \
                   "x:bool[3x70]; x:bool[5x3] axis=0",                                              \

@@ -1,5 +1,8 @@
 /* The largest elements of rows, and the nearest rows of a corpus. */
+#include "hlo.h"
 #include "ops/compose.h"
+
+#include <math.h>
 
 SE_KERNEL_DECLARE(topk);
 SE_KERNEL_DECLARE(nearest);
@@ -66,6 +69,18 @@ static void topk_grad(se_build *b, const se_rule *g)
     g->dx[0] = OP(b, permute, ATTRS(back), se_reshape_to(b, dx, rank, moved));
 }
 
+static void topk_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = r->x[0], in[3], out[3];
+    int axis = (int)(r->attr[1].i < 0 ? r->attr[1].i + x.rank : r->attr[1].i);
+    in[0] = se_hlo_key(h, x);
+    in[1] = se_hlo_iota(h, SE_I32, x.rank, x.dim, axis);
+    in[2] = x;
+    se_hlo_sort(h, 3, in, axis, true, false, out);
+    r->y[0] = se_hlo_slice(h, out[2], axis, 0, r->attr[0].i, 1);
+    r->y[1] = se_hlo_slice(h, out[1], axis, 0, r->attr[0].i, 1);
+}
+
 const se_op se_op_topk = {
     .name = "topk",
     .args = "x k:int axis:axis=-1",
@@ -75,6 +90,7 @@ const se_op se_op_topk = {
     .outs = "values indices",
     .shape = topk_shape,
     .cpu = SE_KERNEL(topk),
+    .hlo = topk_hlo,
     .scratch = topk_scratch,
     .grad = topk_grad,
     .rowwise = true,
@@ -126,6 +142,27 @@ static double nearest_work(const se_task *t)
     return 2.0 * (double)t->in_type[0].dim[0] * (double)t->in_type[0].dim[1] * (double)t->attr[1].i;
 }
 
+/* The best so far and the scores of the new rows, sorted together. */
+static void nearest_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    int64_t from = r->attr[0].i, count = r->attr[1].i, m = r->x[0].dim[0], k = r->x[2].dim[1];
+    se_hval rows = se_hlo_slice(h, r->x[1], 0, from, from + count, 1), in[3], out[3];
+    se_hval score = se_hlo_dot(h, r->x[0], rows, 0, 1, 1);
+    if (r->attr[3].i) {
+        se_hval square = se_hlo_sum(h, se_hlo_binary(h, "multiply", rows, rows), 2);
+        se_hval norm = se_hlo_with(h, "maximum", se_hlo_unary(h, "sqrt", square), 1e-12);
+        score = se_hlo_binary(h, "divide", score, se_hlo_stretch(h, norm, 2, score.dim));
+    }
+    se_hval name = se_hlo_iota(h, SE_I32, 2, (int64_t[]){m, count}, 1);
+    name = se_hlo_with(h, "add", name, (double)r->attr[2].i);
+    in[2] = se_hlo_concat(h, 2, (se_hval[]){r->x[2], score}, 1);
+    in[1] = se_hlo_concat(h, 2, (se_hval[]){r->x[3], name}, 1);
+    in[0] = se_hlo_key(h, in[2]);
+    se_hlo_sort(h, 3, in, 1, true, true, out);
+    r->y[0] = se_hlo_slice(h, out[2], 1, 0, k, 1);
+    r->y[1] = se_hlo_slice(h, out[1], 1, 0, k, 1);
+}
+
 /* Made for lua/sembed/search.lua, which calls it block after block. */
 const se_op se_op_nearest = {
     .name = "nearest",
@@ -136,6 +173,7 @@ const se_op se_op_nearest = {
     .outs = "values places",
     .shape = nearest_shape,
     .cpu = SE_KERNEL(nearest),
+    .hlo = nearest_hlo,
     .scratch = nearest_scratch,
     .work = nearest_work,
     .sample = "queries:f32[5x7] corpus:f32[9x7] values:f32[5x2]=-9 places:i32[5x2]=99 from=2 "
