@@ -564,6 +564,21 @@ static void test_places(void **state)
         assert_null(record);
         se_source_free(again);
     }
+    /* and from any of them to any later one, but not back */
+    for (int from = 0; from < RECORDS - 1; from++)
+        for (int to = from; to < RECORDS - 1; to++) {
+            ok(se_source_open(4, files, 0, NULL, &again));
+            for (int i = 0; i <= from; i++)
+                ok(se_source_next(again, &record, &bytes));
+            ok(se_source_go(again, &place[to]));
+            ok(se_source_next(again, &record, &bytes));
+            assert_int_equal(bytes, strlen(text[to + 1]));
+            assert_memory_equal(record, text[to + 1], bytes);
+            assert_int_equal(se_source_line(again), line[to + 1]);
+            assert_int_equal(se_source_go(again, &place[to]), SE_ERR_ARG);
+            message_is("cannot go back");
+            se_source_free(again);
+        }
 }
 
 static void test_interrupt(void **state)

@@ -464,22 +464,33 @@ void se_source_tell(const se_source *s, se_source_place *out)
     out->pairs = s->in_file;
 }
 
-se_status se_source_go(se_source *s, const se_source_place *to)
+/* Makes the place's file the open one, before its first record or where it stands. */
+static se_status go_to_file(se_source *s, const se_source_place *to)
 {
-    if (s->lines || s->now || to->file < 0 || to->file > s->n_files)
+    if (to->file < s->now ||
+        (to->file == s->now && s->lines && se_lines_number(s->lines) > to->line))
+        return se_fail(SE_ERR_ARG, "pairs: cannot go back to line %" PRId64 " of file %" PRId64,
+                       to->line, to->file);
+    if (to->file > s->n_files)
         return se_fail(SE_ERR_ARG, "pairs: cannot go to file %" PRId64, to->file);
+    if (to->file > s->now)
+        close_file(s);
     for (; s->now < to->file; s->now++) {
         se_status bad = size_of_both(&s->file[s->now], &s->bytes_before);
         if (bad != SE_OK)
             return bad;
     }
-    if (s->now == s->n_files || to->line == 0)
-        return SE_OK;
+    return s->now == s->n_files || to->line == 0 || s->lines ? SE_OK : open_file(s);
+}
+
+se_status se_source_go(se_source *s, const se_source_place *to)
+{
+    se_status bad = go_to_file(s, to);
     s->in_file = to->pairs;
-    se_status bad = open_file(s);
+    if (bad != SE_OK || s->now == s->n_files || to->line == 0)
+        return bad;
     s->waiting = false; /* it stands before the place */
-    if (bad == SE_OK)
-        bad = se_lines_skip(s->lines, to->line, to->offset);
+    bad = se_lines_skip(s->lines, to->line, to->offset);
     return bad == SE_OK && s->right ? se_lines_skip(s->right, to->line, to->right) : bad;
 }
 

@@ -43,7 +43,8 @@ se_status se_source_parse(se_source *s, const char *text, size_t bytes, int32_t 
 se_columns *se_source_columns(se_source *s);
 
 /* The place behind the last record, and going on from there: at once in a plain file, else by
- * reading over what stands before it. Only before the first record. */
+ * reading over what stands before it. Before the first record, or from a record in front of the
+ * place, which costs no more than what lies in between. */
 typedef struct se_source_place {
     int64_t file, line, offset; /* lines of that file that are done, bytes of its unpacked text */
     int64_t pairs;              /* records of that file */

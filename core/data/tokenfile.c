@@ -444,58 +444,49 @@ static se_status open_sources(const se_token_file *f, const char **names, se_sou
     return SE_OK;
 }
 
-/* Reads on from the source until pair `last` was seen, keeping those that are wanted: which[*at]
- * and on. `pair` is the number of the next one. */
-static se_status read_texts(se_source *source, int64_t pair, int64_t n, const int64_t *which,
-                            int64_t *at, int64_t end, se_pairs *out)
+/* Reads on to a wanted pair, and keeps it. *pair is the number of the next one. */
+static se_status reach_text(se_source *source, int64_t *pair, int64_t wanted, se_pairs *out)
 {
-    const char *text;
+    const char *text = "";
     size_t bytes;
     se_record r;
-    for (; *at < n && which[*at] < end; pair++) {
+    for (; *pair <= wanted; ++*pair) {
         if (se_interrupt_now())
             return se_fail(SE_ERR_INTERRUPTED, "pairs: interrupted");
         se_status s = se_source_next(source, &text, &bytes);
         if (s == SE_OK && !text)
-            s = se_fail(SE_ERR_FORMAT, "pairs: the sources end before pair %" PRId64, pair + 1);
+            s = se_fail(SE_ERR_FORMAT, "pairs: the sources end before pair %" PRId64, *pair + 1);
         if (s != SE_OK)
             return s;
-        if (pair < which[*at])
-            continue;
-        s = se_source_parse(source, text, bytes, se_source_file(source), se_source_line(source),
-                            &r);
-        if (s != SE_OK)
-            return s;
-        s = se_pairs_add(out, &r);
-        se_record_free(&r);
-        if (s != SE_OK)
-            return s;
-        ++*at;
     }
-    return SE_OK;
+    se_status s =
+        se_source_parse(source, text, bytes, se_source_file(source), se_source_line(source), &r);
+    if (s != SE_OK)
+        return s;
+    s = se_pairs_add(out, &r);
+    se_record_free(&r);
+    return s;
 }
 
-/* One block after another that holds wanted pairs. */
+/* From one to the next, without going back: packed sources are read once. */
 static se_status gather_texts(const se_token_file *f, const char **names, int64_t n,
                               const int64_t *which, se_pairs *out)
 {
-    int64_t at = 0, size = f->head->pairs_in_block;
-    se_status s = SE_OK;
-    while (s == SE_OK && at < n) {
-        int64_t block = which[at] / size;
-        se_source *source;
-        s = open_sources(f, names, &source);
-        if (s != SE_OK)
-            return s;
-        s = se_source_go(source, &f->place[block]);
-        /* The blocks that follow one another are read in one go. */
-        int64_t end = block, next = at;
-        while (next < n && which[next] / size <= end + 1)
-            end = which[next++] / size;
+    int64_t size = f->head->pairs_in_block, pair = 0;
+    se_source *source;
+    se_status s = open_sources(f, names, &source);
+    if (s != SE_OK)
+        return s;
+    for (int64_t i = 0; s == SE_OK && i < n; i++) {
+        int64_t block = which[i] / size;
+        if (pair < block * size) {
+            s = se_source_go(source, &f->place[block]);
+            pair = block * size;
+        }
         if (s == SE_OK)
-            s = read_texts(source, block * size, n, which, &at, (end + 1) * size, out);
-        se_source_free(source);
+            s = reach_text(source, &pair, which[i], out);
     }
+    se_source_free(source);
     return s;
 }
 

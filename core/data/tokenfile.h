@@ -66,8 +66,8 @@ SE_API se_status se_token_file_pack(const se_token_file *f, int32_t column, int6
                                     int32_t *starts, int32_t *positions);
 
 /* The texts of the pairs which[0 .. n), in ascending order, as they stand in the sources, which are
- * read again: at once where they are plain files, else from their beginning. SE_ERR_FORMAT where a
- * source has changed. */
+ * read again: at once where they are plain files, else once from their beginning. SE_ERR_FORMAT
+ * where a source has changed. */
 SE_API se_status se_token_file_texts(const se_token_file *f, int64_t n, const int64_t *which,
                                      se_pairs **out);
 

@@ -104,7 +104,8 @@ local function read_texts(file, n, which)
   return (text_pairs.of(core.gc(pairs_box[0], C.se_pairs_free)))
 end
 
--- Texts first..last of a column, which are of one file, from their source.
+-- Texts first..last of a column, which are of one file, from their source: at once from a plain
+-- one; a packed one is read from its beginning, so one call for many texts is better than many.
 function Pairs:texts(column, first, last)
   first, last = first or 1, last or self:count()
   if last < first then return {} end
