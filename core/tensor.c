@@ -1,4 +1,5 @@
 /* Handles on nodes, scopes, pending assigns: what sembed.h offers to Lua. */
+#define _GNU_SOURCE
 #include "tensor.h"
 
 #include "exec/exec.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { MAX_SCOPES = 64 };
 
@@ -261,10 +263,21 @@ static se_status check_shape(int32_t dtype, int32_t rank, const int64_t *dim)
     return SE_OK;
 }
 
+/* Large ones are given back to the system, which lends zeros when they are touched: what is put in
+ * the place of zeros first (a run that goes on, in its optimizer) costs nothing. */
+static void zero(char *data, size_t bytes)
+{
+    enum { LARGE = 2 << 20 }; /* a huge page, which se_counted_alloc aligns to */
+    size_t lent = bytes / LARGE * LARGE;
+    if (lent > 0 && madvise(data, lent, MADV_DONTNEED) != 0)
+        lent = 0;
+    memset(data + lent, 0, bytes - lent);
+}
+
 static void fill(se_buf *buf, const se_type *type, const void *data)
 {
     if (!data) {
-        memset(buf->data, 0, buf->bytes);
+        zero(buf->data, buf->bytes);
     } else if (type->dtype == SE_F32 && se_real_is_f64()) {
         int64_t n = se_type_count(type) * buf->shards;
         for (int64_t i = 0; i < n; i++)

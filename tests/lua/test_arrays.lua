@@ -78,4 +78,13 @@ check.fails(function() return se.safetensors.write(file, x) end, '{ name = tenso
 check.fails(function() return se.safetensors.write(file, all, { a = 1 }) end, 'metadata "a"')
 check.fails(function() return se.safetensors.read '/nowhere/x.safetensors' end, '/nowhere')
 
+-- --- zeros in memory that held something else ---
+
+for _, n in ipairs { 1000, 524287, 524288, 1300001 } do -- from 524288 on the system lends them
+  for _ = 1, 3 do
+    se.scope('used', function() se.eval((se.iota(n) + 1):sqrt(), se.iota(n) + 1) end)
+    se.scope('zeros', function() check.equal(se.zeros(n):abs():max():item(), 0, n .. ' zeros') end)
+  end
+end
+
 check.done()
