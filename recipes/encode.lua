@@ -31,9 +31,10 @@
 --   force=true         write over OUT, begin anew
 --
 -- While it runs, OUT.part grows, and OUT.part.json says how far it is; OUT is there when it is
--- whole. Ctrl-C stops and prints the line that goes on. The same job, stopped or not, gives the
--- same bytes; another model, key or input is refused. Going on with standard input or packed files
--- reads over what is done. Memory does not grow with the number of texts.
+-- whole. OUT.lock says which process is at it: a second one is refused. Ctrl-C stops and prints the
+-- line that goes on. The same job, stopped or not, gives the same bytes; another model, key or
+-- input is refused. Going on with standard input or packed files reads over what is done. Memory
+-- does not grow with the number of texts.
 local se = require 'sembed'
 
 local words = { ... }

@@ -398,7 +398,7 @@ static void test_lock(void **state)
     snprintf(moved, sizeof moved, "%s", at("moved"));
     snprintf(file, sizeof file, "%s/lock", folder);
     se_lock *first, *second;
-    assert_int_equal(se_lock_take(folder, &first), SE_ERR_IO);
+    assert_int_equal(se_lock_take(at("none/file"), &first), SE_ERR_IO);
     ok(se_folder_make(folder));
     ok(se_lock_take(folder, &first));
     assert_true(se_lock_works(first) && se_lock_stands(first));
@@ -423,6 +423,13 @@ static void test_lock(void **state)
     se_lock_free(first);
     assert_int_not_equal(access(file, F_OK), 0);
     se_lock_free(NULL);
+    ok(se_lock_take(at("locked/file"), &first));
+    assert_int_equal(access(at("locked/file.lock"), F_OK), 0);
+    assert_int_equal(se_lock_take(at("locked/file"), &second), SE_ERR_STATE);
+    ok(se_lock_take(at("locked/other"), &second));
+    se_lock_free(first);
+    se_lock_free(second);
+    assert_int_not_equal(access(at("locked/file.lock"), F_OK), 0);
 
     int ends[2], status;
     assert_int_equal(pipe(ends), 0);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Several runs into one folder at the same time: tests/two_runs.sh PROGRAM [RUNS=3]
-# A training, or `sembed pairs`: one is at work, the others are refused with its process. `sembed tokens`: one makes the file, the
-# others wait for it. All files are those of a run that was alone; one that was killed holds nobody off.
+# A training, `sembed pairs`, `sembed encode`: one is at work, the others are refused with its process. `sembed tokens`: one makes
+# the file, the others wait for it. All files are those of a run that was alone; one that was killed holds nobody off.
 set -u
 program=$(realpath "$1") runs=${2:-3}
 cd "$(dirname "$0")/.." || exit 1
@@ -15,7 +15,7 @@ same_tree() { diff <(tree "$1") <(tree "$2") >"$work/said" || fail "$2: other fi
 
 # refused OUT PID: what was just said.
 refused() {
-    grep -qF "$1: another run is at work in this folder (process $2 on " "$work/said" && grep -qF "$program" "$work/said" ||
+    grep -qF "$1: another run is at work there (process $2 on " "$work/said" && grep -qF "$program" "$work/said" ||
         fail "$1: the message does not name process $2"
 }
 
@@ -34,15 +34,16 @@ at_once() {
     statuses=$(tr ' ' '\n' <<<"$statuses" | sort | xargs)
 }
 
-# one_of OUT COMMAND...: of RUNS at once one does it, the others are refused.
+# one_of OUT COMMAND...: of RUNS at once one does it, the others are refused, or come when it is over.
 one_of() {
     local out=$1
     shift
     at_once "$@"
     cat "$work"/said.? >"$work/said"
     [ "$statuses" = "0 $(printf '1 %.0s' $(seq 2 "$runs") | xargs)" ] || fail "$out: exit statuses $statuses"
-    [ "$(grep -c 'at work in this folder' "$work/said")" = $((runs - 1)) ] || fail "$out: not $((runs - 1)) refused"
-    [ ! -e "$out/lock" ] || fail "$out: a lock was left"
+    [ "$(grep -cE 'another run is at work there|holds finished pairs|is there already' "$work/said")" = $((runs - 1)) ] ||
+        fail "$out: not $((runs - 1)) refused"
+    [ ! -e "$out/lock" ] && [ ! -e "$out.lock" ] || fail "$out: a lock was left"
 }
 
 run out="$work/alone" || fail 'the run that is alone failed'
@@ -78,9 +79,14 @@ same "$work/alone" "$work/killed"
 one_of "$work/pairs.2" pairs in="$work/comments.jsonl" out="$work/pairs.2"
 same_tree "$work/pairs" "$work/pairs.2"
 
+encode=(encode model=tests/data/tiny-mpnet in="$work/pairs/test.jsonl.gz" field=context)
+"$program" "${encode[@]}" out="$work/vectors.npy" >"$work/said" 2>&1 || fail 'the encoding that is alone failed'
+one_of "$work/vectors.2.npy" "${encode[@]}" out="$work/vectors.2.npy"
+cmp "$work/vectors.npy" "$work/vectors.2.npy" || fail 'vectors of two runs'
+
 make=(tokens model=tests/data/tiny-mpnet in="$work/pairs/train.jsonl.gz")
 "$program" "${make[@]}" tokens="$work/made" >"$work/said" 2>&1 || fail 'the token file that is made alone failed'
 at_once "${make[@]}" tokens="$work/made.2"
 [ "$statuses" = "$(printf '0 %.0s' $(seq "$runs") | xargs)" ] || fail "tokens: exit statuses $statuses: $(cat "$work"/said.?)"
 same_tree "$work/made" "$work/made.2"
-echo "$runs runs at once, of a training, pairs and token files: the same files as of one alone"
+echo "$runs runs at once, of a training, pairs, vectors and token files: the same files as of one alone"

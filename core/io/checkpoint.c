@@ -140,7 +140,9 @@ se_status se_save_begin(const char *out_dir, int64_t step, char **path)
     return s;
 }
 
-/* Syncs everything in a folder, then the folder itself. */
+/* Syncs everything in a folder, then the folder itself: the one place that a save's safety rests
+ * on. What the caller's own calls synced already takes no time again; the tokenizer's files were
+ * not. */
 static se_status sync_tree(const char *path);
 
 static se_status sync_one(const char *folder, const char *name, void *arg)

@@ -10,10 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME "lock"
-
 struct se_lock {
-    char *path;     /* of the file */
+    char *path;     /* of the lock's file */
     int fd, folder; /* the folder may get another name meanwhile */
     bool works;
 };
@@ -46,7 +44,7 @@ static void sign(const se_lock *l)
         close(fd);
 }
 
-static se_status tell_other(const char *folder, const char *path)
+static se_status tell_other(const char *what, const char *path)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -55,9 +53,9 @@ static se_status tell_other(const char *folder, const char *path)
         text = NULL;
     }
     se_status s = se_fail(SE_ERR_STATE,
-                          "%s: another run is at work in this folder (%s): wait for its end, stop "
-                          "it, or take another out=",
-                          folder, text ? text : "it does not say which");
+                          "%s: another run is at work there (%s): wait for its end, stop it, or "
+                          "take another out=",
+                          what, text ? text : "it does not say which");
     se_io_free(text);
     return s;
 }
@@ -78,7 +76,7 @@ static se_lock_state lock_file(se_lock *l)
 }
 
 /* One try; *again: who had the lock has just removed the file. */
-static se_status try_to_take(se_lock *l, const char *folder, bool *again)
+static se_status try_to_take(se_lock *l, const char *what, bool *again)
 {
     l->fd = open(l->path, O_RDONLY | O_CREAT | O_CLOEXEC, 0666);
     if (l->fd < 0)
@@ -88,27 +86,32 @@ static se_status try_to_take(se_lock *l, const char *folder, bool *again)
     if (*again || state == SE_LOCK_OTHERS) {
         close(l->fd);
         l->fd = -1;
-        return *again ? SE_OK : tell_other(folder, l->path);
+        return *again ? SE_OK : tell_other(what, l->path);
     }
     l->works = state == SE_LOCK_MINE;
     sign(l);
     return SE_OK;
 }
 
-se_status se_lock_take(const char *folder, se_lock **out)
+se_status se_lock_take(const char *path, se_lock **out)
 {
+    se_file_info at;
     *out = NULL;
     se_lock *l = se_calloc(1, sizeof *l);
     if (!l)
         return SE_ERR_MEMORY;
-    l->fd = -1;
-    l->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    l->path = se_path_join(folder, NAME);
-    se_status s = !l->path        ? SE_ERR_MEMORY
-                  : l->folder < 0 ? se_disk_fail(folder, "cannot open")
-                                  : SE_OK;
+    l->fd = l->folder = -1;
+    se_file_look(path, &at);
+    l->path = at.is_dir ? se_path_join(path, "lock") : se_path_with(path, ".lock");
+    char *folder = l->path ? se_path_parent(l->path) : NULL;
+    se_status s = folder ? SE_OK : SE_ERR_MEMORY;
+    if (s == SE_OK)
+        l->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s == SE_OK && l->folder < 0)
+        s = se_disk_fail(folder, "cannot open");
     for (bool again = true; s == SE_OK && again;)
-        s = try_to_take(l, folder, &again);
+        s = try_to_take(l, path, &again);
+    free(folder);
     if (s != SE_OK)
         se_lock_free(l);
     else
@@ -121,9 +124,10 @@ void se_lock_free(se_lock *l)
     struct stat mine, there;
     if (!l)
         return;
-    if (l->fd >= 0 && fstat(l->fd, &mine) == 0 && fstatat(l->folder, NAME, &there, 0) == 0 &&
+    const char *name = l->path ? se_path_name(l->path) : "";
+    if (l->fd >= 0 && fstat(l->fd, &mine) == 0 && fstatat(l->folder, name, &there, 0) == 0 &&
         mine.st_ino == there.st_ino && mine.st_dev == there.st_dev)
-        unlinkat(l->folder, NAME, 0);
+        unlinkat(l->folder, name, 0);
     if (l->fd >= 0)
         close(l->fd);
     if (l->folder >= 0)

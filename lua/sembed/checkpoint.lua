@@ -44,6 +44,7 @@ end
 -- A folder that is this run's alone and can be written into, or an error before any step is
 -- computed.
 local function take(out)
+  files.make_folder(out)
   lock.take(out)
   files.write(out .. '/probe', '')
   files.remove(out .. '/probe')

@@ -3,6 +3,7 @@
 --   OUT.part        the rows so far; becomes OUT when it is complete
 --   OUT.part.json   up to where OUT.part is on the disk, and from where in the input to go on
 --   OUT.part.starts  (safetensors of token vectors) where each text begins
+--   OUT.lock        which process is at it; another one is refused
 --
 -- The rows are on the disk before OUT.part.json says so; what OUT.part has beyond that is cut off.
 
@@ -11,6 +12,7 @@ local fail = require 'sembed.fail'
 local files = require 'sembed.files'
 local formats = require 'sembed.vectors.formats'
 local json = require 'sembed.json'
+local lock = require 'sembed.lock'
 local run = require 'sembed.run'
 
 local C = core.C
@@ -145,6 +147,7 @@ local function create(options)
   if path == '-' or (files.exists(path) and not files.is_file(path)) then
     return (stream(self, options.resume))
   end
+  lock.take(path)
   local found = look(self, options.resume or '', options.force)
   if found == true then
     files.remove(self.part .. '.json') -- left by a stop at the very end
