@@ -17,6 +17,7 @@ local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local op = require 'sembed.op'
 local pairs_of = require 'sembed.data.pairs'
+local progress = require 'sembed.progress'
 local tensor = require 'sembed.tensor'
 
 local f, C = op.functions, core.C
@@ -26,7 +27,8 @@ Lesson.__index = Lesson
 local floats = core.typeof 'float[?]'
 
 local TOKENS = 2048 -- that the teacher reads at once
-local ROOM = 2 ^ 30
+local AT_ONCE = 200 -- texts, between two looks at the clock
+local ROOM = 2 ^ 30 -- bytes of vectors that are remembered
 
 -- The teacher's vectors as the student is to have them.
 local function as_learned(self, x)
@@ -89,8 +91,14 @@ local function fit(self, wanted)
   local n = math.min(wanted, self.data:count())
   io.stderr:write(('the teacher reads %d texts: the student learns %d principal components of its '
     .. '%d numbers\n'):format(n, self.dims, self.teacher.dims))
-  local x = self.teacher:encode(self.data:texts(columns[1], 1, n), { prompt = '' })
-  self.components, self.share = require 'sembed.pca'(x, self.dims)
+  local texts, parts = self.data:texts(columns[1], 1, n), {}
+  for first = 1, n, AT_ONCE do
+    local some = { unpack(texts, first, math.min(first + AT_ONCE - 1, n)) }
+    parts[#parts + 1] = self.teacher:encode(some, { prompt = '' })
+    progress.show('%d of %d texts', first + #some - 1, n)
+  end
+  progress.clear()
+  self.components, self.share = require 'sembed.pca'(tensor.join(parts), self.dims)
   tensor.keep(self.components)
 end
 
