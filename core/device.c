@@ -41,11 +41,3 @@ void se_device_read(se_device_facts *out)
                              .about = c.about,
                              .kind = c.kind};
 }
-
-se_status se_tensor_make_parts(int32_t dtype, int32_t rank, const int64_t *dim, int64_t rows,
-                               const void *data, se_tensor **out)
-{
-    int shards = se_xla_devices() > 1 ? se_xla_devices() : 1;
-    se_status s = se_tensor_make_shards(dtype, rank, dim, shards, data, out);
-    return s ? s : se_tensor_vary(*out, rows);
-}

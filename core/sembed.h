@@ -134,10 +134,10 @@ SE_API void se_tensor_place(se_tensor *t, const char *file, int32_t line);
 /* Marks a leaf as varying: this shard's part of `rows` rows over all shards. */
 SE_API se_status se_tensor_vary(se_tensor *t, int64_t rows);
 
-/* A varying leaf, one part for each device (on the CPU: one): `dim` is the shape of a part, `data`
- * holds a copy of each, one after another, `rows` as for se_tensor_vary. */
-SE_API se_status se_tensor_make_parts(int32_t dtype, int32_t rank, const int64_t *dim, int64_t rows,
-                                      const void *data, se_tensor **out);
+/* A varying leaf of so many parts, one for each device: `dim` is the shape of a part, `data` holds
+ * one after another. */
+SE_API se_status se_tensor_make_parts(int32_t dtype, int32_t rank, const int64_t *dim,
+                                      int32_t parts, const void *data, se_tensor **out);
 
 /* Another handle on the same value; the type; whether the handle was released (its scope closed).
  */

@@ -287,15 +287,15 @@ static void fill(se_buf *buf, const se_type *type, const void *data)
     }
 }
 
-se_status se_tensor_make_shards(int32_t dtype, int32_t rank, const int64_t *dim, int shards,
-                                const void *data, se_tensor **out)
+static se_status make(int32_t dtype, int32_t rank, const int64_t *dim, int parts, const void *data,
+                      se_tensor **out)
 {
     *out = NULL;
     se_status s = check_shape(dtype, rank, dim);
     if (s)
         return s;
     se_type type = se_type_make((se_dtype)dtype, rank, dim);
-    se_buf *buf = se_buf_new_parts(&type, shards);
+    se_buf *buf = se_buf_new_parts(&type, parts);
     if (!buf) {
         se_buf_name_largest();
         return SE_ERR_MEMORY;
@@ -307,7 +307,17 @@ se_status se_tensor_make_shards(int32_t dtype, int32_t rank, const int64_t *dim,
 se_status se_tensor_make(int32_t dtype, int32_t rank, const int64_t *dim, const void *data,
                          se_tensor **out)
 {
-    return se_tensor_make_shards(dtype, rank, dim, 1, data, out);
+    return make(dtype, rank, dim, 1, data, out);
+}
+
+se_status se_tensor_make_parts(int32_t dtype, int32_t rank, const int64_t *dim, int32_t parts,
+                               const void *data, se_tensor **out)
+{
+    *out = NULL;
+    if (parts < 1)
+        return se_fail(SE_ERR_ARG, "tensor: %d parts", parts);
+    se_status s = make(dtype, rank, dim, parts, data, out);
+    return s ? s : se_tensor_vary(*out, 0);
 }
 
 se_status se_tensor_of_buf(se_type type, se_buf *buf, se_tensor **out)

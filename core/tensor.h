@@ -44,10 +44,6 @@ void se_pending_forget(se_tensor *t);
 /* The label of the innermost scope, or NULL. */
 const char *se_scope_label(void);
 
-/* se_tensor_make with `shards` parts, whose data stand one after another. */
-se_status se_tensor_make_shards(int32_t dtype, int32_t rank, const int64_t *dim, int shards,
-                                const void *data, se_tensor **out);
-
 /* What se_stats_read gives of the last eval. */
 void se_stats_plan(int64_t nodes, int64_t arena, double plan_seconds, double run_seconds);
 

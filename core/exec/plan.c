@@ -227,7 +227,8 @@ static se_status place_sources(se_plan *p, const se_step *s)
             place.buf = n->buf[k];
         else
             continue;
-        if (place.buf && n->type[k].dtype == SE_F32 && place.buf->bytes != (size_t)place.bytes)
+        if (place.buf && n->type[k].dtype == SE_F32 &&
+            place.buf->bytes != (size_t)place.bytes * (size_t)place.buf->shards)
             return se_fail(SE_ERR_STATE,
                            "eval: a tensor of floats meets doubles, in which gradients are "
                            "checked: make it where it is used (%s:%d)",

@@ -18,11 +18,11 @@ local stats = core.new 'se_stats'
 
 -- Texts in parts of at most `size` texts and `tokens` tokens; a single text may be longer.
 local function parts_of(whole, size, tokens)
-  local parts, starts, first = {}, whole.arrays.starts, 0
+  local parts, first = {}, 0
   while first < whole.count do
     local last = first + 1
     while last < whole.count and last - first < size
-      and starts[last + 1] - starts[first] <= tokens do
+      and whole:tokens_of(first, last + 1) <= tokens do
       last = last + 1
     end
     parts[#parts + 1] = whole:part(first, last - first)
@@ -106,7 +106,8 @@ function cached.whole(options, texts)
   local chunk, tokens = options.chunk or 0, options.tokens or 0
   if chunk == 0 and tokens == 0 then return C.se_memory_limit_now() == 0 end
   for _, one in ipairs(texts) do
-    if chunk > 0 and one.count > chunk or tokens > 0 and one.tokens > tokens then return false end
+    local large = tokens > 0 and one:tokens_of(0, one.count) > tokens
+    if large or chunk > 0 and one.count > chunk then return false end
   end
   return true
 end

@@ -25,7 +25,8 @@ local function check_dtype(dtype)
   end
 end
 
-local function from_array(dtype, dims, data)
+-- parts: nil, or for so many devices, data of each behind that of the one before.
+local function from_array(dtype, dims, data, parts)
   local rank = #dims
   fail.unless(rank <= C.SE_MAX_RANK, 'tensor: %d axes, the most is %d', rank, C.SE_MAX_RANK)
   local dim = dims_array(math.max(rank, 1))
@@ -34,7 +35,11 @@ local function from_array(dtype, dims, data)
       tostring(dims[i]))
     dim[i - 1] = dims[i]
   end
-  core.retry(C.se_tensor_make, core.dtypes[dtype], rank, dim, data, core.out)
+  if parts then
+    core.retry(C.se_tensor_make_parts, core.dtypes[dtype], rank, dim, parts, data, core.out)
+  else
+    core.retry(C.se_tensor_make, core.dtypes[dtype], rank, dim, data, core.out)
+  end
   local file, line = fail.place()
   C.se_tensor_place(core.out[0], file, line or 0)
   local t = core.own(core.out[0])
@@ -44,6 +49,11 @@ end
 
 -- A tensor that copies count(dims) elements from C memory.
 function make.from_memory(dtype, dims, data) return from_array(dtype, dims, data) end
+
+-- The same; of n > 1 parts one for each device, that is a varying tensor.
+function make.from_parts(dtype, dims, data, n)
+  return from_array(dtype, dims, data, n > 1 and n or nil)
+end
 
 -- The sizes of nested lists, and a look that they are even.
 local function measure(value, dims, depth)

@@ -1,5 +1,6 @@
 -- Layers: callable tables with .params, an ordered list of tensors with .names beside it.
 
+local device = require 'sembed.device'
 local fail = require 'sembed.fail'
 local op = require 'sembed.op'
 local random = require 'sembed.random'
@@ -159,7 +160,7 @@ function nn.fresh(seed, spread)
     place = place + 1
     local t = random.normal(key, dims, place) * spread
     tensor.keep(t)
-    tensor.eval(t)
+    if device.shards() == 0 then tensor.eval(t) end -- elsewhere each would be a program of its own
     return t
   end
 end

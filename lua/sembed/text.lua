@@ -7,6 +7,9 @@
 --   width      longest as attention takes it; where the device wants few shapes, it and T are
 --              rounded up (device.lua), and the rows after starts[n] belong to no text
 --   key, who   i32[3], i32[n]  what dropout draws from; only in texts of se.train.steps
+--
+-- Divided among devices (Text:divide), the tensors have a part for each of them, of one shape, and
+-- count and the numbers of texts are those of a part.
 
 local core = require 'sembed.ffi'
 local device = require 'sembed.device'
@@ -26,19 +29,45 @@ local function key_tensor(self)
   return (tensor.make({ k[1], k[2], k[3] }, 'i32'))
 end
 
--- i32[n]: first, first + 1, ...
-local function numbers(first, n)
-  local list = int32s(math.max(n, 1))
-  for i = 0, n - 1 do list[i] = first + i end
-  return (tensor.from_memory('i32', { n }, list))
+-- i32[n] for each device: first, first + 1, ... where `firsts` says for each what to add.
+local function numbers(first, firsts, n)
+  local list = int32s(math.max(n * #firsts, 1))
+  for r, more in ipairs(firsts) do
+    for i = 0, n - 1 do list[(r - 1) * n + i] = first + more + i end
+  end
+  return (tensor.from_parts('i32', { n }, list, #firsts))
 end
 
--- `n` numbers as i32[rows], zeros behind them.
-local function padded(n, list, rows)
-  if rows == n then return (tensor.from_memory('i32', { n }, list)) end
-  local all = int32s(math.max(rows, 1))
-  core.copy(all, list, 4 * n)
-  return (tensor.from_memory('i32', { rows }, all))
+-- Tensors of the `count` texts from number `first` on that each device has: its own begin with text
+-- firsts[r] of the arrays. All parts have the shape of the largest; zeros stand behind the others.
+local function lay_out(arrays, firsts, first, count)
+  local from, to, n, longest = {}, {}, 0, 0
+  local starts = int32s((count + 1) * #firsts)
+  for r, more in ipairs(firsts) do
+    from[r] = arrays.starts[more + first]
+    to[r] = arrays.starts[more + first + count]
+    n = math.max(n, to[r] - from[r])
+    for i = 0, count do
+      local at = (r - 1) * (count + 1) + i
+      starts[at] = arrays.starts[more + first + i] - from[r]
+      if i > 0 then longest = math.max(longest, starts[at] - starts[at - 1]) end
+    end
+  end
+  local rows, tokens = device.rows(n), 0
+  local ids, positions = int32s(math.max(rows * #firsts, 1)), int32s(math.max(rows * #firsts, 1))
+  for r = 1, #firsts do
+    local size = 4 * (to[r] - from[r])
+    core.copy(ids + (r - 1) * rows, arrays.ids + from[r], size)
+    core.copy(positions + (r - 1) * rows, arrays.positions + from[r], size)
+    tokens = tokens + to[r] - from[r]
+  end
+  return setmetatable({
+    ids = tensor.from_parts('i32', { rows }, ids, #firsts),
+    positions = tensor.from_parts('i32', { rows }, positions, #firsts),
+    starts = tensor.from_parts('i32', { count + 1 }, starts, #firsts),
+    longest = longest, width = device.width(longest), count = count, tokens = tokens,
+    arrays = arrays, firsts = firsts,
+  }, Text)
 end
 
 -- The same text with keys (seed, step, stream); `first` is the number, in the global batch, of the
@@ -49,28 +78,35 @@ function Text:with_key(seed, step, stream, first)
   other.key_parts = { seed, step, stream }
   other.key = key_tensor(other)
   other.first_text = first
-  other.who = numbers(first, self.count)
+  other.who = numbers(first, self.firsts, self.count)
   return other
 end
 
 -- The `count` texts from number `first` (from 0) on, as a packed text of their own.
 function Text:part(first, count)
-  local c = self.arrays
-  local from, to = c.starts[first], c.starts[first + count]
-  local starts, longest = int32s(count + 1), 0
-  for i = 0, count do starts[i] = c.starts[first + i] - from end
-  for i = 0, count - 1 do longest = math.max(longest, starts[i + 1] - starts[i]) end
-  local rows = device.rows(to - from)
-  local part = setmetatable({
-    ids = padded(to - from, c.ids + from, rows),
-    positions = padded(to - from, c.positions + from, rows),
-    starts = tensor.from_memory('i32', { count + 1 }, starts),
-    longest = longest, width = device.width(longest), count = count, tokens = to - from,
-    first = first, key = self.key, key_parts = self.key_parts,
-  }, Text)
-  if self.first_text then part.who = numbers(self.first_text + first, count) end
+  local part = lay_out(self.arrays, self.firsts, first, count)
+  part.arrays, part.first = nil, first
+  part.key, part.key_parts = self.key, self.key_parts
+  if self.first_text then part.who = numbers(self.first_text + first, self.firsts, count) end
   if self.rows then part:vary(0) end
   return part
+end
+
+-- The same texts, divided evenly among n devices, in order.
+function Text:divide(n)
+  if n <= 1 then return self end
+  local each, firsts = self.count / n, {}
+  for r = 1, n do firsts[r] = (r - 1) * each end
+  return (lay_out(self.arrays, firsts, 0, each))
+end
+
+-- Tokens of the texts from number `first` on and before `last`, on the device that has most.
+function Text:tokens_of(first, last)
+  local starts, most = self.arrays.starts, 0
+  for _, more in ipairs(self.firsts) do
+    most = math.max(most, starts[more + last] - starts[more + first])
+  end
+  return most
 end
 
 -- A second stream of the same texts: other dropout, all else equal (SimCSE).
@@ -103,15 +139,9 @@ function text.fill(fill)
   local ids, positions = int32s(math.max(total, 1)), int32s(math.max(total, 1))
   local starts = int32s(n + 1)
   core.check(fill(measured, ids, starts, positions))
-  local rows = device.rows(total)
-  return setmetatable({
-    ids = padded(total, ids, rows),
-    positions = padded(total, positions, rows),
-    starts = tensor.from_memory('i32', { n + 1 }, starts),
-    longest = measured.longest, width = device.width(measured.longest), count = n, tokens = total,
-    texts_cut = tonumber(measured.truncated),
-    arrays = { ids = ids, positions = positions, starts = starts }, -- for parts of it
-  }, Text)
+  local packed = lay_out({ ids = ids, positions = positions, starts = starts }, { 0 }, 0, n)
+  packed.texts_cut = tonumber(measured.truncated)
+  return packed
 end
 
 -- A batch that the tokenizer made, or the `n` texts of it whose numbers (from 0, int64_t) `which`

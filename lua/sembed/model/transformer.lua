@@ -15,6 +15,7 @@ local folder_io = require 'sembed.model.folder'
 local json = require 'sembed.json'
 local nn = require 'sembed.nn'
 local op = require 'sembed.op'
+local tensor = require 'sembed.tensor'
 local tokenizer = require 'sembed.tokenizer'
 
 local f = op.functions
@@ -234,6 +235,7 @@ local function fresh(architecture, options)
   self.params, self.kept, self.tokenizer = params, kept, tok
   self.length = options.length or 128
   encoder.join(self, folder_io.standard(c.hidden_size))
+  tensor.eval(params)
   return self
 end
 
