@@ -193,11 +193,15 @@ double se_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+static int own_share; /* 0: all processors */
+
 static int processors(void)
 {
     const char *wanted = getenv("OMP_NUM_THREADS");
     if (wanted && atoi(wanted) > 0)
         return atoi(wanted);
+    if (own_share > 0)
+        return own_share;
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
         return CPU_COUNT(&set);
@@ -216,4 +220,10 @@ void se_threads_set(int n)
     n = n > 0 ? n : processors();
     atomic_store(&thread_count, n);
     omp_set_num_threads(n); /* of this thread only */
+}
+
+void se_threads_share(int n)
+{
+    own_share = n;
+    se_threads_set(0);
 }

@@ -101,6 +101,10 @@ SE_API int se_threads(void);
 SE_API void se_threads_set(int n);
 /* sembed-cdef-end */
 
+/* From here on se_threads_set(0) takes n where OMP_NUM_THREADS is not set: processes of one run
+ * share a machine. */
+SE_API void se_threads_share(int n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,9 +1,12 @@
 /* The reverse walk: adds gradient nodes to the graph, computes nothing. */
 #include "node.h"
+#include "shard/shard.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+SE_OP_EXTERN(mul);
+SE_OP_EXTERN(shard_own);
 SE_OP_EXTERN(transpose);
 
 typedef struct walk {
@@ -116,6 +119,29 @@ static bool mark(walk *w, int n_x, const se_ref *x, bool stop)
     return true;
 }
 
+/* The gradient of what is the same on every shard: where it varies, each shard has a term of it,
+ * and it is their sum that counts; else it is whole. A sum of both is a term on each shard, so what
+ * is whole is divided among them. */
+static se_ref add_terms(walk *w, se_ref to, se_ref a, se_ref c)
+{
+    if (a.node && c.node && se_shard_count() > 1 && !se_ref_type(to)->varying &&
+        se_ref_type(a)->varying != se_ref_type(c)->varying) {
+        se_ref *whole = se_ref_type(a)->varying ? &c : &a;
+        *whole = OP2(w->b, mul, *whole, se_number(w->b, 1.0 / se_shard_count()));
+    }
+    return se_add_grads(w->b, a, c);
+}
+
+/* What a node that varies hands on to an input that does not is this shard's term, even where all
+ * have the same: they used it once each. */
+static se_ref as_term(walk *w, const se_node *n, int i, se_ref dx)
+{
+    if (!dx.node || se_shard_count() == 1 || !n->type[0].varying ||
+        se_ref_type(n->in[i])->varying || se_ref_type(dx)->varying)
+        return dx;
+    return OP1(w->b, shard_own, dx);
+}
+
 static bool add_dy(walk *w, se_ref to, se_ref dy)
 {
     if (!dy.node || !to.node || to.node->stamp != w->stamp)
@@ -123,7 +149,7 @@ static bool add_dy(walk *w, se_ref to, se_ref dy)
     se_ref **slot = &w->dy[to.node->slot];
     if (!*slot && !(*slot = se_calloc((size_t)to.node->n_out, sizeof **slot)))
         return false;
-    (*slot)[to.out] = se_add_grads(w->b, (*slot)[to.out], dy);
+    (*slot)[to.out] = add_terms(w, to, (*slot)[to.out], dy);
     return true;
 }
 
@@ -192,7 +218,7 @@ static void give_to_view(walk *w, const se_node *n, int i, int j, se_ref dx)
 {
     if (n->taken[i].turned)
         dx = OP1(w->b, transpose, dx);
-    w->dx[j] = se_add_grads(w->b, w->dx[j], dx);
+    w->dx[j] = add_terms(w, w->x[j], w->dx[j], dx);
 }
 
 /* Lets the node's rule add the gradients of its inputs. */
@@ -223,6 +249,7 @@ static bool step(walk *w, se_node *n)
             break;
         }
         int view = taken_in(w, n, i);
+        dx[i] = as_term(w, n, i, dx[i]);
         if (leads[i])
             ok = add_dy(w, n->in[i], dx[i]);
         if (view >= 0)
@@ -252,7 +279,7 @@ void se_grad_walk(se_build *b, int n_y, const se_ref *y, const se_ref *dy, int n
         give_up(&w);
     for (int j = 0; ok && j < n_x; j++)
         if (x[j].node && x[j].node->stamp == w.stamp && w.dy[x[j].node->slot])
-            dx[j] = se_add_grads(b, w.dy[x[j].node->slot][x[j].out], dx[j]);
+            dx[j] = add_terms(&w, x[j], w.dy[x[j].node->slot][x[j].out], dx[j]);
     for (int i = 0; w.dy && i < w.count; i++)
         free(w.dy[i]);
     free(w.dy);

@@ -77,7 +77,7 @@ static se_status check_functions(const look *l)
                          "(se_shape_like_first where they are those of the first input)");
     if ((has_level(&op->cpu_rows) && !rows) || (has_level(&op->cpu) && !whole))
         return refuse(l, "a kernel for every machine, level[SE_LEVEL_PORTABLE], is missing");
-    if (!rows && !whole && !op->alias && !op->expand)
+    if (!rows && !whole && !op->run && !op->alias && !op->expand)
         return refuse(l, "neither a kernel (.cpu_rows or .cpu) nor .expand is given");
     if ((unsigned)op->split > SE_BY_FIRST)
         return refuse(l, ".split is %d, which is no se_split", (int)op->split);

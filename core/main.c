@@ -38,9 +38,13 @@ static void stop_hook(lua_State *L, lua_Debug *ar)
 
 /* The first signal asks: a training step is finished, anything else ends between two ops or two
  * lines of Lua. A second one before the first was taken notice of ends the process. */
+static bool launcher_stops;
+
 static void on_signal(int number)
 {
     if (se_interrupted()) {
+        if (launcher_stops) /* its signals come one after another, the last is SIGKILL */
+            return;
         signal(number, SIG_DFL);
         raise(number);
         return;
@@ -49,6 +53,25 @@ static void on_signal(int number)
     se_interrupt_set();
     if (se_interrupt_now())
         lua_sethook(state, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+/* OpenMPI's mpirun, told to stop, sends SIGCONT, after odls_base_sigkill_timeout seconds SIGTERM,
+ * and after as many more SIGKILL: the first is where the time to save begins. */
+static void on_continue(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)context;
+    if (info->si_pid != getppid())
+        return;
+    launcher_stops = true;
+    on_signal(SIGTERM);
+}
+
+static void watch_launcher(void)
+{
+    struct sigaction action = {.sa_sigaction = on_continue, .sa_flags = SA_SIGINFO};
+    if (getenv("OMPI_COMM_WORLD_SIZE"))
+        sigaction(SIGCONT, &action, NULL);
 }
 
 /* --- Lua's memory --- */
@@ -133,6 +156,13 @@ static int host_facts(lua_State *L)
     return 2;
 }
 
+/* tell(text): to standard error, whatever io.stderr has become. */
+static int host_tell(lua_State *L)
+{
+    fputs(luaL_checkstring(L, 1), stderr);
+    return 0;
+}
+
 /* --- start --- */
 
 /* Runs with everything on Lua's stack, so that an error here is a message too. */
@@ -141,6 +171,7 @@ static int start(lua_State *L)
     static const luaL_Reg calls[] = {{"guarded", host_guarded},
                                      {"memory_most", host_memory_most},
                                      {"facts", host_facts},
+                                     {"tell", host_tell},
                                      {NULL, NULL}};
     char **argv = lua_touserdata(L, 1);
     se_lua_open(L);
@@ -175,6 +206,7 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    watch_launcher();
     lua_pushcfunction(state, start);
     lua_pushlightuserdata(state, argv);
     int status = 1;

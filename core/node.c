@@ -1,4 +1,5 @@
 #include "node.h"
+#include "shard/shard.h"
 #include "slab.h"
 
 #include <math.h>
@@ -186,6 +187,13 @@ bool se_node_ready(se_ref r)
     return b && (b->data || b->far);
 }
 
+bool se_node_is_alias(const se_node *n)
+{
+    if (!n->op->alias || !n->op->run || se_shard_count() == 1)
+        return n->op->alias;
+    return !n->in[0].node->type[n->in[0].out].varying;
+}
+
 const void *se_node_data(se_ref r)
 {
     if (!r.node)
@@ -308,7 +316,7 @@ static se_status expand_instead(const se_op *op, int n_in, const se_ref *in, con
 
 static void set_varying(const se_op *op, int n_in, const se_type *in, int n_out, se_type *out)
 {
-    bool varying = false;
+    bool varying = op->varies;
     int64_t rows = 0, local = -1;
     for (int i = 0; i < n_in && !op->replicates; i++)
         if (in[i].dtype != SE_NONE && in[i].varying) {
@@ -320,6 +328,8 @@ static void set_varying(const se_op *op, int n_in, const se_type *in, int n_out,
         }
     for (int i = 0; i < n_out; i++) {
         out[i].varying = varying;
+        if (op->varies || (op->sets_rows && varying))
+            continue;
         if (op->rowwise && out[i].rank && out[i].dim[0] == local)
             out[i].rows = rows;
         if (!varying)
@@ -349,7 +359,8 @@ static se_status check_sizes(const se_op *op, int n_out, const se_type *out)
 
 static bool has_kernel(const se_op *op)
 {
-    return op->cpu_rows.level[SE_LEVEL_PORTABLE] || op->cpu.level[SE_LEVEL_PORTABLE] || op->alias;
+    return op->cpu_rows.level[SE_LEVEL_PORTABLE] || op->cpu.level[SE_LEVEL_PORTABLE] || op->run ||
+           op->alias;
 }
 
 static se_status check_count(const se_op *op, const se_signature *s, int n_in, const se_ref *in)

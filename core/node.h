@@ -62,6 +62,9 @@ void se_node_only_waited(se_node *n);
 /* Lets the values of such a node go when nothing waits any more. */
 void se_node_let_go(se_node *n);
 
+/* Whether the node's outputs are its inputs' memory (see .alias). */
+bool se_node_is_alias(const se_node *n);
+
 /* Whether an output has data, on the host or on a device; the data on the host, or NULL. */
 bool se_node_ready(se_ref r);
 const void *se_node_data(se_ref r);

@@ -140,6 +140,8 @@ struct se_op {
     const char *outs; /* names of the outputs where there are several: "y mean rstd" */
     se_status (*shape)(const se_shape *s);
     se_kernel cpu_rows, cpu;
+    se_status (*run)(const se_task *t); /* in the place of .cpu for what may fail: it talks to other
+                                           shards */
     se_split split;
     int64_t (*scratch)(const se_task *t); /* bytes for each thread (in_type, out_type, attr are set,
                                              data is not) */
@@ -162,10 +164,13 @@ struct se_op {
                      back */
     bool
         rowwise; /* row i of the output comes from row i of the first varying input: keeps `rows` */
-    uint8_t texts; /* 1 + the index of `starts`: output 0 has a row a text, as many over all shards
-                      as it says */
+    uint8_t texts;  /* 1 + the index of `starts`: output 0 has a row a text, as many over all shards
+                       as it says */
+    bool sets_rows; /* .shape sets `rows` of what varies itself */
     bool replicates; /* the output is the same on every shard whatever the inputs are */
-    bool alias;      /* output 0 is input 0 with another shape: no data moves */
+    bool varies;     /* it differs between shards whatever they are; .shape sets `rows` */
+    bool alias;      /* output 0 is input 0 with another shape: no data moves. With .run: but where
+                        there are several shards and input 0 varies */
     bool internal;   /* not offered to Lua (gradients of fused ops) */
     const char *of;  /* of an internal op: the op that callers know, which messages name instead */
     uint8_t inplace; /* bit i: output 0 may overwrite input i (same bytes; element i is read before

@@ -4,6 +4,7 @@
 
 #include "exec/profile.h"
 #include "kernels/isa.h"
+#include "shard/shard.h"
 
 #include <math.h>
 #include <omp.h>
@@ -117,7 +118,7 @@ static se_status run_step(const se_plan *p, const se_step *s, job *j)
 {
     const se_op *op = s->node->op;
     prepare(p, s, j);
-    if (op->alias) {
+    if (se_node_is_alias(s->node)) {
         for (int k = 0; k < s->node->n_out; k++)
             if (j->out[k] != j->in[k])
                 memcpy(j->out[k], j->in[k], se_type_bytes(&s->node->type[k]));
@@ -129,6 +130,8 @@ static se_status run_step(const se_plan *p, const se_step *s, job *j)
             return se_fail(status, "%s: %s (%s:%d)", se_op_known_as(op), se_message(),
                            s->node->file ? s->node->file : "-", s->node->line);
     }
+    if (op->run)
+        return op->run(&j->task);
     if (all_empty(s->node)) /* a kernel would go through its 2^40 rows, one after another */
         return SE_OK;
     int64_t rows = split_rows(op, &s->node->type[0]);
@@ -208,15 +211,32 @@ static se_status blame(const se_plan *p)
     return se_fail(SE_ERR_NONFINITE, "%s: a guarded value is not finite", label);
 }
 
+/* Whether the plan has steps that shards take together. */
+static bool is_shared(const se_plan *p)
+{
+    for (int i = 0; i < p->n_steps && se_shard_many(); i++)
+        if (p->step[i].run && p->step[i].node->op->run)
+            return true;
+    return false;
+}
+
+/* Where shards take steps together, all look for the one to blame when one of them has to. */
 static se_status check_guards(const se_plan *p)
 {
-    for (int i = 0; i < p->request->n_guards; i++) {
+    int64_t all_bad = 0;
+    bool shared = p->request->n_guards && is_shared(p);
+    for (int i = 0; i < p->request->n_guards && !all_bad; i++) {
         se_ref r = p->request->guards[i];
         bad_values bad = count_bad(&r.node->type[r.out], address(p, se_plan_value(p, r)));
-        if (bad.nan || bad.inf)
-            return blame(p);
+        all_bad = bad.nan + bad.inf > 0;
     }
-    return SE_OK;
+    bool here = all_bad > 0;
+    se_status status = shared ? se_shard_meet("guards", p->request->n_guards, &all_bad) : SE_OK;
+    if (status || !all_bad)
+        return status;
+    status = blame(p);
+    se_status told = here ? SE_OK : se_shard_meet("a value that is not finite", 0, NULL);
+    return told ? told : status;
 }
 
 se_status se_cpu_run(se_plan *p)

@@ -188,7 +188,7 @@ static se_status lifetimes(se_plan *p)
         if (s->run && n->waiting > s->inside && !s->commit)
             for (int k = 0; k < n->n_out; k++)
                 p->value[s->value + k].kept = true;
-        for (int k = 0; s->run && n->op->alias && !q->devices && k < n->n_out;
+        for (int k = 0; s->run && se_node_is_alias(n) && !q->devices && k < n->n_out;
              k++) /* kept: then not in the arena */
             if (p->value[s->value + k].kept)
                 p->value[se_plan_value(p, n->in[alias_input(n, k)])].kept = true;
@@ -302,7 +302,8 @@ static bool place_output(se_plan *p, se_arena_plan *arena, int index, int k)
     const se_node *n = s->node;
     se_value *v = &p->value[s->value + k];
     int64_t bytes = (int64_t)se_type_bytes(&n->type[k]);
-    if (n->op->alias && !p->request->devices) { /* of a plain number: copied, see se_cpu_run */
+    if (se_node_is_alias(n) &&
+        !p->request->devices) { /* of a plain number: copied, see se_cpu_run */
         int32_t same = p->value[se_plan_value(p, n->in[alias_input(n, k)])].place;
         if (!p->place[same].number) {
             v->place = same;

@@ -33,7 +33,8 @@ SE_API se_status se_safetensors_tensor(const se_safetensors *f, int64_t i, se_te
 SE_API se_status se_safetensors_weight(const se_safetensors *f, int64_t i, se_tensor **out);
 
 /* Writes n tensors (computed first where they are not) and n_meta texts of metadata; "format": "pt"
- * is added where it is not given. Written to path.part, synced, renamed. */
+ * is added where it is not given. Written to path.part, synced, renamed. path NULL: nothing is
+ * written, but the tensors are computed in the same order (shards do that together). */
 SE_API se_status se_safetensors_write(const char *path, int32_t n, const char *const *names,
                                       se_tensor *const *tensors, int32_t n_meta,
                                       const char *const *keys, const char *const *values);

@@ -182,10 +182,14 @@ se_status se_safetensors_write(const char *path, int32_t n, const char *const *n
     char *header = NULL;
     size_t bytes = 0;
     item *items = se_calloc((size_t)n, sizeof *items);
-    se_status s = items ? collect(path, n, names, tensors, items) : SE_ERR_MEMORY;
-    if (s == SE_OK)
+    se_status s = items ? collect(path ? path : "save", n, names, tensors, items) : SE_ERR_MEMORY;
+    for (int32_t i = 0; s == SE_OK && !path && i < n; i++) {
+        const void *data;
+        s = se_tensor_data(items[i].tensor, true, &data);
+    }
+    if (s == SE_OK && path)
         s = make_header(n, items, n_meta, keys, values, &header, &bytes);
-    if (s == SE_OK)
+    if (s == SE_OK && path)
         s = write_all(path, n, items, header, bytes);
     free(header);
     free(items);

@@ -81,6 +81,8 @@ static se_status matmul_shape(const se_shape *s)
         t.dim[t.rank++] = z.m;
     if (y->rank > 1)
         t.dim[t.rank++] = z.n;
+    bool mine = x->varying && x->rank == 2 && y->rank <= 2 && !s->attr[0].i;
+    t.rows = mine ? x->rows : 0; /* row i comes from row i of a */
     s->out[0] = t;
     return SE_OK;
 }
@@ -259,6 +261,7 @@ const se_op se_op_matmul = {
     .doc = "matrix product over the last two axes, broadcast over the others; ta, tb: a or b is "
            "transposed first",
     .shape = matmul_shape,
+    .sets_rows = true,
     .cpu = {{[SE_LEVEL_PORTABLE] = matmul_cpu}},
     .hlo = matmul_hlo,
     .work = matmul_work,

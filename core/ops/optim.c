@@ -98,6 +98,7 @@ const se_op se_op_adamw = {
     .cpu_rows = SE_KERNEL(adamw),
     .expand = adamw_expand,
     .overwrites = {1, 2, 3},
+    .rowwise = true,
     .sample = "p:f32[2x3] m:f32[2x3] v:f32[2x3]@0.1..2 g:f32[2x3] rate:f32[]=0.01 t:f32[]=3 -grad; "
               "p:f32[2x3] m:f32[2x3] v:f32[2x3]@0.1..2 g:f32[2x3] rate:f32[]=0.01 t:f32[]=1 "
               "scale:f32[]=0.5 ok:bool[]=1 decay=0.1 -grad; "
@@ -135,6 +136,7 @@ const se_op se_op_sgd = {
     .cpu_rows = SE_KERNEL(sgd),
     .expand = sgd_expand,
     .overwrites = {1},
+    .rowwise = true,
     .sample = "p:f32[2x3] g:f32[2x3] rate:f32[]=0.1 -grad; "
               "p:f32[2x3] g:f32[2x3] rate:f32[]=0.1 scale:f32[]=0.5 ok:bool[]=1 decay=0.1 -grad; "
               "p:f32[211x200] g:f32[211x200] rate:f32[]=0.1 ok:bool[]=0 -grad",

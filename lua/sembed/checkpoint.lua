@@ -11,6 +11,7 @@ local lock = require 'sembed.lock'
 local random = require 'sembed.random'
 local run = require 'sembed.run'
 local safetensors = require 'sembed.safetensors'
+local shard = require 'sembed.shard'
 local tensor = require 'sembed.tensor'
 
 local C = core.C
@@ -50,15 +51,14 @@ local function take(out)
   files.remove(out .. '/probe')
 end
 
--- A run's folder has a log or a save. Gives the save to go on from, or nil for a fresh start.
-function checkpoint.prepare(out, resume)
+local function prepare(out, resume)
   fail.unless(resume == '' or resume == 'auto', 'resume=%s: auto is what there is', resume)
   take(out)
   local log = out .. '/log.jsonl'
   local path, state = checkpoint.last(out)
   if resume == 'auto' then
     if not path and files.exists(log) then files.cut(log, 0) end
-    return path, state
+    return path
   end
   if path and state.finished then
     io.stderr:write(('%s holds a finished run: it is now %s\n'):format(out, files.aside(out)))
@@ -70,6 +70,22 @@ function checkpoint.prepare(out, resume)
   end
 end
 
+-- A run's folder has a log or a save. Gives the save to go on from, or nil for a fresh start.
+function checkpoint.prepare(out, resume)
+  local path = shard.told('the folder of the run', function() return prepare(out, resume) or '' end)
+  if path == '' then return end
+  fail.unless(files.exists(path), '%s is not to be seen by every process: out= has to be in a '
+    .. 'folder that all of them share', path)
+  return path, json.load(path .. '/run.json')
+end
+
+-- What an error leaves: the newest whole save, and how to go on.
+function checkpoint.what_stands(out)
+  local looked, path = pcall(checkpoint.last, out)
+  return looked and path and ('the save before it is whole: ' .. path) or 'nothing was saved yet',
+    run.line { resume = 'auto' }
+end
+
 -- Calls f(...), which writes into a run's folder. The message of an error tells, too, what stands
 -- and how to go on.
 function checkpoint.guard(out, f, ...)
@@ -77,10 +93,8 @@ function checkpoint.guard(out, f, ...)
   if ok then return result end
   local told = type(result) == 'string' and not result:match 'interrupted$'
   if not out or not told then error(result, 0) end
-  local looked, path = pcall(checkpoint.last, out)
   error(('%s\n%s; when that is mended, go on with\n  %s'):format(result,
-    looked and path and ('the save before it is whole: ' .. path) or 'nothing was saved yet',
-    run.line { resume = 'auto' }), 0)
+    checkpoint.what_stands(out)), 0)
 end
 
 -- --- saving ---
@@ -142,6 +156,7 @@ local function write_save(path, step, cfg, parts, state)
 end
 
 local function write_and_commit(out, step, cfg, parts, state, best)
+  if C.se_shard_index() > 0 then return write_save(out .. '/save', step, cfg, parts, state) end
   core.check(C.se_save_begin(out, step, path_box))
   local path = take_path()
   local ok, linked = pcall(write_save, path, step, cfg, parts, state)
@@ -163,11 +178,6 @@ function checkpoint.save(out, step, cfg, parts, state, best)
 end
 
 -- --- going on ---
-
-local function assign_all(path, names, tensors)
-  local file = safetensors.open(path)
-  for i, name in ipairs(names) do tensor.assign(tensors[i], file:get(name)) end
-end
 
 -- Keys that change no number of a run.
 local quiet = { out = true, resume = true, save = true, keep = true, threads = true, memory = true,
@@ -192,6 +202,7 @@ end
 
 -- What a crash between a save and its links left undone is done.
 local function heal(out, state)
+  if C.se_shard_index() > 0 then return end
   local linked = state.files or {}
   core.check(C.se_save_link(out, #linked, c_strings(linked)))
   if state.best and state.best.step == state.step then core.check(C.se_save_best(out)) end
@@ -204,7 +215,8 @@ function checkpoint.restore(out, path, state, cfg, parts)
   checkpoint.guard(out, heal, out, state)
   if parts.model then parts.model:restore(path) end
   if parts.optimizer then
-    assign_all(path .. '/optimizer.safetensors', parts.optimizer:state())
+    local file = safetensors.open(path .. '/optimizer.safetensors')
+    parts.optimizer:restore(function(name) return file:get(name) end)
   end
   tensor.eval()
   if parts.data and state.data then parts.data:restore(state.data) end

@@ -7,7 +7,7 @@
 --
 -- The default's type is the key's type. The shell wins over a preset, a preset over a default,
 -- whatever their order. given[key] is true for what came from the shell. Every recipe also knows
--- the engine's keys: device, threads, profile, memory, precision, seed.
+-- the engine's keys: device, threads, profile, memory, precision, seed, mpi.
 
 local fail = require 'sembed.fail'
 local run = require 'sembed.run'
@@ -16,6 +16,7 @@ local config = {}
 
 local engine = {
   device = 'cpu', threads = 0, profile = false, memory = '', precision = 'f32', seed = 1,
+  mpi = false,
 }
 config.engine = engine
 

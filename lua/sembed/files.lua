@@ -1,4 +1,5 @@
--- Files and folders, over core/io/files.h.
+-- Files and folders, over core/io/files.h. Of several processes that run one recipe the first alone
+-- changes them: what writes does nothing elsewhere.
 
 local core = require 'sembed.ffi'
 
@@ -7,6 +8,8 @@ local files = {}
 
 local info, text_box = core.new 'se_file_info', core.new 'char *[1]'
 local size_box, count_box = core.new 'size_t[1]', core.new 'int64_t[1]'
+
+local function first() return C.se_shard_index() == 0 end
 
 local function look(path)
   C.se_file_look(path, info)
@@ -42,31 +45,42 @@ end
 
 -- Writes a string as a file: all of it or nothing, whenever the machine stops.
 function files.write(path, text)
-  core.check(C.se_file_write(path, text, #text))
+  if first() then core.check(C.se_file_write(path, text, #text)) end
 end
 
 -- Writes `line` at a file's end; with `sync` it waits until that is on the disk.
 function files.append(path, line, sync)
-  core.check(C.se_file_append(path, line, #line, sync or false))
+  if first() then core.check(C.se_file_append(path, line, #line, sync or false)) end
 end
 
 -- Waits until the file, or the names in a folder, are on the disk.
-function files.sync(path) core.check(C.se_file_sync(path)) end
+function files.sync(path)
+  if first() then core.check(C.se_file_sync(path)) end
+end
 
 -- Gives a file another name within one file system; a file that has it already goes.
-function files.rename(from, to) core.check(C.se_file_rename(from, to)) end
+function files.rename(from, to)
+  if first() then core.check(C.se_file_rename(from, to)) end
+end
 
 -- Removes a file; none there is fine.
-function files.remove(path) core.check(C.se_file_remove(path)) end
+function files.remove(path)
+  if first() then core.check(C.se_file_remove(path)) end
+end
 
 -- Cuts a file to its first `bytes` bytes.
-function files.cut(path, bytes) core.check(C.se_file_truncate(path, bytes)) end
+function files.cut(path, bytes)
+  if first() then core.check(C.se_file_truncate(path, bytes)) end
+end
 
 -- Makes a folder and those above it that are missing; one that is there already is fine.
-function files.make_folder(path) core.check(C.se_folder_make(path)) end
+function files.make_folder(path)
+  if first() then core.check(C.se_folder_make(path)) end
+end
 
 -- Renames to the first free one of path.1, path.2, ...; gives the new name.
 function files.aside(path)
+  if not first() then return path end
   core.check(C.se_file_aside(path, text_box))
   return take(text_box[0])
 end

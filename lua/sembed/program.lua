@@ -13,6 +13,7 @@ usage: sembed [-i] FILE|NAME [word|key=value]...
   FILE        a recipe: has a "/" or ends with .lua
   NAME        a recipe that comes with sembed: %s
   key=value   sets a key of the recipe, or the engine: device threads profile memory precision seed
+              mpi
   word        reaches the recipe in order
   -i          stay at the prompt afterwards
   -e CODE     run CODE
@@ -174,22 +175,31 @@ local function clean_up()
   if loaded['sembed.tensor'] then loaded['sembed.tensor'].drop_pending() end
 end
 
+-- Writes what ended the run to standard error: of several processes one alone does.
+local function tell(text)
+  local shard = package.loaded['sembed.shard']
+  if shard then text = shard.ending(text) end
+  if text then host.tell(text .. '\n') end
+end
+
 local function status_of(problem)
   io.stdout:flush()
   local number = (host.facts())
   if fail.is_stop(problem) then
-    io.stderr:write(tostring(problem), '\n')
+    tell(tostring(problem))
     return 128 + (number > 0 and number or 2)
   end
   local text = tostring(problem)
   local interrupted = number > 0 and text:match 'interrupted$'
-  io.stderr:write('sembed: ', interrupted or text, '\n')
+  tell('sembed: ' .. (interrupted or text))
   return interrupted and 128 + number or 1
 end
 
 -- Reports what ended a recipe; the status to end with.
 local function failed(problem)
   require('sembed.progress').finish()
+  local train = package.loaded['sembed.train']
+  if type(train) == 'table' then problem = train.what_stands(problem) end
   clean_up()
   return status_of(problem)
 end
@@ -206,8 +216,27 @@ local function stay(job)
   return require 'sembed.repl'(clean_up, seen)
 end
 
+-- A launcher of several processes tells so in the environment (core/shard/launch.c).
+local function join_others(args)
+  local force = false
+  for _, word in ipairs(args) do force = force or word == 'mpi=true' or word == 'mpi=1' end
+  for _, name in ipairs { 'OMPI_COMM_WORLD_SIZE', 'PMI_SIZE', 'PMIX_RANK', 'SLURM_STEP_ID' } do
+    if force or os.getenv(name) then
+      require('sembed.shard').start(force)
+      return
+    end
+  end
+end
+
+-- The other processes learn how this one ended.
+local function leave_others(status)
+  local shard = package.loaded['sembed.shard']
+  return type(shard) == 'table' and shard.finish(status) or status
+end
+
 local function main(args)
   run.program = select(2, host.facts())
+  join_others(args)
   local job = parse(args)
   if job.help then
     io.write((USAGE:format(table.concat(recipe_names(), ', '))))
@@ -216,6 +245,10 @@ local function main(args)
   if job.version then
     print('sembed ' .. require('sembed').version)
     return 0
+  end
+  local many = package.loaded['sembed.shard'] and require('sembed.shard').count > 1
+  if many and (job.stay or not job.recipe and not job.code) then
+    fail.raise 'the prompt is for one process: several were started'
   end
   if not job.recipe and not job.code then
     require('sembed.config').engine_only()
@@ -229,6 +262,6 @@ end
 
 return function(args)
   local ok, status = xpcall(function() return main(args) end, fail.with_place)
-  if ok then return status end
-  return status_of(status)
+  if not ok then status = status_of(status) end
+  return leave_others(status)
 end

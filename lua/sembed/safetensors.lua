@@ -67,6 +67,7 @@ local handles = core.typeof 'se_tensor *[?]'
 -- (jit.off: see ffi.lua.)
 function safetensors.save(path, names, tensors, metadata)
   local n, keys = #names, {}
+  if C.se_shard_index() > 0 then path = nil end -- computed, for what the first process writes
   for key in pairs(metadata or {}) do keys[#keys + 1] = key end
   table.sort(keys)
   local c_names, c_tensors = strings(math.max(n, 1)), handles(math.max(n, 1))

@@ -98,6 +98,7 @@ end
 
 -- Writes vocab.txt and the tokenizer's other files into a folder; length: tokens of a text at most.
 function Tokenizer:save(folder, length)
+  if C.se_shard_index() > 0 then return end -- the first process writes
   core.check(C.se_tokenizer_save(self.handle, folder, length or 0))
 end
 

@@ -26,6 +26,7 @@ local progress = require 'sembed.progress'
 local saving = require 'sembed.train.saving'
 local shard = require 'sembed.shard'
 local tensor = require 'sembed.tensor'
+local together = require 'sembed.train.together'
 local watch = require 'sembed.train.watch'
 
 local C = core.C
@@ -101,7 +102,7 @@ local function record_of(self, values)
   record.step, record.tokens = self.step, self.tokens
   record.elapsed = now - self.began
   record.tokens_per_second = self.tokens / math.max(1e-9, now - self.step_began)
-  record.programs = device.programs()
+  record.programs, record.sent = device.programs(), together.sent(self)
   for key, value in pairs(values) do record[key] = value end
   return record
 end
@@ -117,7 +118,9 @@ local function evaluate(self)
   C.se_interrupt_defer(false)
   local ok, found = pcall(self.evaluation.run, self.evaluation, self.step, self.log, self.began)
   C.se_interrupt_defer(true)
-  if C.se_interrupted() then stop(self) end
+  if C.se_interrupted() then C.se_shard_interrupt() end
+  if ok then shard.meet 'the end of an evaluation' end
+  if C.se_shard_interrupted() then stop(self) end
   if not ok then error(found, 0) end
   if found then saving.take_measured(self, found) end
 end
@@ -130,17 +133,22 @@ local function close_step(self)
   saving.take_named(self, record)
   checkpoint.guard(self.out, self.log.add, self.log, record)
   self.values = nil
-  if C.se_interrupted() then stop(self) end
+  if C.se_shard_interrupted() then stop(self) end
   if self.evaluation:due(self.step) then evaluate(self) end
   saving.after_step(self)
 end
 
+-- The message of an error with what stands of the run, where a process was lost.
+function train.what_stands(message)
+  return (together.what_stands(message, current and current.out))
+end
+
 -- --- a step's beginning ---
 
+-- This shard's rows of the next batch.
 local function batch_of(self)
-  local B, n = self.cfg.batch, shard.count
-  local first, last = 0, math.floor(B / n)
-  local data = self.parts.data
+  local B, data = self.cfg.batch, self.parts.data
+  local first, last = shard.range(B)
   local columns = data:draw(B, first, last)
   self.drawn = { [self.step] = data.drawn and data:drawn(),
     [self.step - 1] = self.drawn and self.drawn[self.step - 1] } -- the log is one step late
@@ -150,7 +158,7 @@ local function batch_of(self)
     tokens = tokens + text.tokens
     batch[name] = text:with_key(self.seed, self.step, i - 1, first):vary(B)
   end
-  self.tokens = tokens
+  self.tokens = together.tokens(self.step, self.drawn[self.step], tokens)
   return batch
 end
 
@@ -181,7 +189,8 @@ end
 
 local function open_log(self)
   local limit = alarm.limit(self.cfg)
-  return log.open(self.out and self.out .. '/log.jsonl', function(record)
+  local path = self.out and shard.process() == 0 and self.out .. '/log.jsonl' or nil
+  return log.open(path, function(record)
     local wrong = alarm.wrong(record.loss, limit)
     if wrong then
       fail.raise('%s', alarm.tell(self, record.step, self.drawn[record.step], wrong))
@@ -199,7 +208,9 @@ local function begin(self, path, state)
   if self.out then
     checkpoint.guard(self.out, about.write, self.out, checkpoint.plain(self.cfg), self.parts,
       self.step)
+    shard.meet 'the start of a run'
   end
+  together.check(self.parts.model and self.parts.model.params)
   self.first = self.step + 1
   self.log = open_log(self)
   self.began = tonumber(C.se_seconds()) - self.before
@@ -230,6 +241,8 @@ function train.steps(data, cfg, parts)
     fail.unless(type(cfg[key]) == 'number' and cfg[key] >= 1 and cfg[key] % 1 == 0,
       'train.steps: %s=%s: a count is wanted', key, tostring(cfg[key]))
   end
+  fail.unless(cfg.batch >= shard.count, 'train.steps: batch=%d: there are %d shards, and each '
+    .. 'needs a row', cfg.batch, shard.count)
   local out = rawget(cfg, 'out')
   local states = { parts.adam or parts.optimizer }
   for _, part in ipairs(parts.also or {}) do states[#states + 1] = part end

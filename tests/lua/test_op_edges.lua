@@ -70,6 +70,7 @@ end
 local vectors = { ['several axes'] = 'takes vectors' }
 local without = {
   diag = vectors, dot = vectors, outer = vectors, segment_ids = vectors,
+  shard_part = vectors, shard_index = { empty = 'one number' },
   nearest = { empty = 'search.lua has no empty blocks', ['one element'] = 'nor blocks of one' },
 }
 

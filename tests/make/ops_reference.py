@@ -558,9 +558,21 @@ case("global_norm", "se.global_norm { x, y }", total, "x:f32[37x53]", "y:f32[0]"
 
 # --- over shards: with one, each is its input ---
 
-for name in ("shard_gather", "shard_sum", "shard_mean"):
+for name in ("shard_gather", "shard_scatter", "shard_sum", "shard_mean", "shard_broadcast"):
     for shape in ("2x3", "1", "0x2"):
         case(name, f"x:{name}()", lambda x: x * 1, f"x:f32[{shape}]", exact=True)
+case("shard_index", "se.shard_index()", lambda: torch.tensor(0), exact=True)
+for shape in ("4x3", "5", "1", "0x2"):
+    case("shard_rows", "x:shard_rows()", lambda x: torch.arange(x.shape[0]), f"x:f32[{shape}]!", exact=True)
+flat = lambda *xs: torch.cat([x.reshape(-1) for x in xs])
+case("shard_divide", "se.shard_divide { x }", flat, "x:f32[2x3]", exact=True)
+case("shard_divide", "se.shard_divide { x }", flat, "x:f32[1]", exact=True)
+case("shard_divide", "se.shard_divide { x, y, z }", flat, "x:f32[2x3]", "y:f32[]", "z:f32[0x4]", exact=True)
+for low, high in ((2, 5), (0, 7), (3, 3)):
+    case("shard_part", f"x:shard_part({low}, {high})", lambda x: x[low:high], "x:f32[7]", exact=True)
+case("shard_part", "x:shard_part(0, 1)", lambda x: x, "x:f32[1]", exact=True)
+for shape, at in (("2x3", 4), ("", 9), ("0x2", 10)):
+    case("fill_from", f"p:fill_from(x, {at})", lambda p, x: x[at:at + p.numel()].reshape(p.shape), f"p:f32[{shape}]!", "x:f32[10]", exact=True)
 best = lambda q, c, v, p: (torch.tensor([[5.0, 0.5], [1.0, 0.25]]).double(), torch.tensor([[10, 7], [9, 8]]))
 case("nearest", "q:nearest(c, v, p, 0, 2, 10)", lambda q, c, v, p: tuple(torch.tensor(x) for x in (
     [[5.0, 0.5], [2.0, 1.0]], [[10, 7], [10, 11]])), "q:f32[2x2]=1,0,0,1!", "c:f32[3x2]=5,2,-1,1,9,9!", "v:f32[2x2]=0.5,-3,0.25,-9!", "p:i32[2x2]=7,6,8,5", exact=True)

@@ -6,6 +6,7 @@
 local clip = require 'sembed.optim.clip'
 local groups = require 'sembed.optim.groups'
 local op = require 'sembed.op'
+local parts = require 'sembed.optim.parts'
 local tensor = require 'sembed.tensor'
 
 local f = op.functions
@@ -20,25 +21,21 @@ local function adamw(params, options)
   options = options or {}
   local decay = options.decay or 0
   local self = {
-    params = params, m = {}, v = {}, t = tensor.full({}, 0),
+    params = params, t = tensor.full({}, 0),
     groups = groups.read('adamw', params, options.groups, decay),
     settings = {
       beta1 = options.beta1 or 0.9, beta2 = options.beta2 or 0.999,
       eps = options.eps or (options.torch and 1e-8 or 1e-6), torch = options.torch or false,
     },
   }
-  for i, p in ipairs(params) do
-    if not self.groups[i].frozen then
-      self.m[i], self.v[i] = tensor.zeros(p:shape()), tensor.zeros(p:shape())
-    end
-  end
+  self.parts = parts(params, self.groups, { 'm', 'v' })
   return setmetatable(self, AdamW)
 end
 
 -- The norm over all gradients, as update has it.
 function AdamW:norm(grads)
-  local _, list = clip.present('adamw', self.params, grads, self.groups)
-  return (f.global_norm(list))
+  local which, list = clip.present('adamw', self.params, grads, self.groups)
+  return (self.parts:norm(self.parts:open(which, list)))
 end
 
 -- One step. grads as se.grad gives them (a parameter without one is left as it is); options: rate,
@@ -47,19 +44,17 @@ end
 function AdamW:update(grads, options)
   local which, list = clip.present('adamw', self.params, grads, self.groups)
   options = clip.options('adamw', options)
-  local norm, scale, ok = clip.apply(list, options)
+  local open = self.parts:open(which, list)
+  local norm, scale, ok = clip.apply(self.parts, open, options)
   local t = f.where(ok, self.t + 1, self.t)
   local s = self.settings
-  for k, i in ipairs(which) do
-    local group = self.groups[i]
-    local rate = group.rate == 1 and options.rate or options.rate * group.rate
-    local p, m, v = f.adamw(self.params[i], self.m[i], self.v[i], list[k], rate, t, {
-      scale = scale, ok = ok, beta1 = s.beta1, beta2 = s.beta2, eps = s.eps, decay = group.decay,
+  for _, part in ipairs(open) do
+    local rate = part.rate == 1 and options.rate or options.rate * part.rate
+    local p, m, v = f.adamw(part.p, part.m, part.v, part.g, rate, t, {
+      scale = scale, ok = ok, beta1 = s.beta1, beta2 = s.beta2, eps = s.eps, decay = part.decay,
       torch = s.torch,
     })
-    tensor.assign(self.params[i], p)
-    tensor.assign(self.m[i], m)
-    tensor.assign(self.v[i], v)
+    self.parts:close(part, p, { m = m, v = v })
   end
   tensor.assign(self.t, t)
   return norm
@@ -67,15 +62,13 @@ end
 
 -- What a save holds: names and tensors, in order.
 function AdamW:state()
-  local names, tensors = { 't' }, { self.t }
-  for i = 1, #self.params do
-    if self.m[i] then
-      local name = groups.name(self.params, i)
-      names[#names + 1], tensors[#tensors + 1] = 'm.' .. name, self.m[i]
-      names[#names + 1], tensors[#tensors + 1] = 'v.' .. name, self.v[i]
-    end
-  end
-  return names, tensors
+  return self.parts:state({ 't' }, { self.t })
+end
+
+-- Takes what a save holds: get(name) -> tensor.
+function AdamW:restore(get)
+  tensor.assign(self.t, get 't')
+  self.parts:restore(get)
 end
 
 return adamw

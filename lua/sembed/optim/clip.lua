@@ -11,14 +11,15 @@ local clip = {}
 local OPTIONS = { 'rate', 'clip', 'clip_value' }
 
 -- The parameters that have a gradient and are not frozen: lists of their numbers and of the
--- gradients, summed over the shards. groups: as groups.read gives them.
+-- gradients; each shard's own where the optimizer's parts add them up, else summed over the shards.
+-- groups: as groups.read gives them.
 function clip.present(name, params, grads, groups)
   local which, list = {}, {}
   for i = 1, #params do
     local g = grads[i]
     if g and not groups[i].frozen then
       which[#which + 1] = i
-      list[#list + 1] = g:is_varying() and shard.sum(g) or g
+      list[#list + 1] = g:is_varying() and not shard.divides() and shard.sum(g) or g
     end
   end
   if #list == 0 then fail.raise('%s: no parameter has a gradient', name) end
@@ -39,16 +40,16 @@ function clip.options(name, options)
   return options
 end
 
--- The norm over all gradients (guarded: the step fails if it is not finite), the factor
--- min(1, clip / (norm + 1e-6)) as torch's clip_grad_norm_ has it (nil without a clip), and whether
--- the norm is finite. clip_value: the elements in `grads` become those within -clip_value and
--- clip_value, as by torch's clip_grad_value_.
-function clip.apply(grads, options)
-  local norm = f.global_norm(grads)
+-- The norm over the gradients of all parts (guarded: the step fails if it is not finite), the
+-- factor min(1, clip / (norm + 1e-6)) as torch's clip_grad_norm_ has it (nil without a clip), and
+-- whether the norm is finite. clip_value: the elements of each part's gradient become those within
+-- -clip_value and clip_value, as by torch's clip_grad_value_.
+function clip.apply(parts, open, options)
+  local norm = parts:norm(open)
   tensor.guard(norm)
   local ok, limit, most = f.is_finite(norm), options.clip, options.clip_value
-  for i = 1, most and #grads or 0 do
-    grads[i] = f.minimum(f.maximum(grads[i], -most), most)
+  for _, part in ipairs(most and open or {}) do
+    part.g = f.minimum(f.maximum(part.g, -most), most)
   end
   local scale = limit and f.minimum(limit / (norm + 1e-6), 1) or nil
   return norm, scale, ok

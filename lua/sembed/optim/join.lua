@@ -1,6 +1,7 @@
 -- Several things that a save holds as one: an optimizer, a moving average, a learned scale.
 
 local fail = require 'sembed.fail'
+local tensor = require 'sembed.tensor'
 
 -- parts: objects with :state() -> names, tensors; nil where there are none. Gives one whose state
 -- is that of all; an error where a name comes twice.
@@ -22,6 +23,17 @@ return function(parts)
       end
     end
     return names, tensors
+  end
+  -- Takes what a save holds: get(name) -> tensor.
+  function all.restore(_, get)
+    for _, part in ipairs(parts) do
+      if part.restore then
+        part:restore(get)
+      else
+        local names, tensors = part:state()
+        for i, name in ipairs(names) do tensor.assign(tensors[i], get(name)) end
+      end
+    end
   end
   all.state() -- names that come twice are told now, not at the first save
   return all

@@ -52,7 +52,7 @@ end
 function alarm.tell(self, step, drawn, message)
   local name = ('step %d: '):format(step)
   if message:sub(1, #name) ~= name then message = name .. message end
-  if not self.out then return message end
+  if not self.out or C.se_shard_index() > 0 then return message end
   C.se_interrupt_defer(false) -- a compressed source is read from its beginning
   local record = { step = step, error = message }
   if drawn then

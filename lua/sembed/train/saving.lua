@@ -7,6 +7,7 @@ local fail = require 'sembed.fail'
 local files = require 'sembed.files'
 local progress = require 'sembed.progress'
 local run_facts = require 'sembed.run'
+local shard = require 'sembed.shard'
 
 local C = core.C
 local saving = {}
@@ -95,6 +96,7 @@ function saving.restore(self, path, state)
   checkpoint.restore(self.out, path, state, self.cfg, self.parts)
   local written = self.out .. '/log.jsonl'
   if files.exists(written) then files.cut(written, state.log_bytes) end
+  shard.meet 'the log of the run' -- the first has cut it
   self.evaluation:read(written)
   self.step, self.before = state.step, state.elapsed or 0
   -- Values of another measure say nothing about this one's.

@@ -133,6 +133,8 @@ end
 -- resume = 'auto'.
 local function create(options)
   local path = options.path
+  fail.unless(not C.se_shard_many(),
+    'vectors.create: one process writes a file of vectors: several were started')
   local self = setmetatable({
     path = path, part = path .. '.part', form = options.form, job = options.job or {},
     ragged = options.ragged or false, every = options.save or 5,
