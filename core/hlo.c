@@ -374,6 +374,24 @@ se_hval se_hlo_compare_with(se_hlo *h, const char *way, se_hval x, double v)
     return se_hlo_compare(h, way, x, se_hlo_like(h, x, v));
 }
 
+static se_hval chosen(se_hlo *h, const char *way, const char *name, se_hval x, se_hval y)
+{
+    if (x.dtype != SE_F32)
+        return se_hlo_binary(h, name, x, y);
+    se_hval better = se_hlo_compare(h, way, x, y), nan = se_hlo_compare(h, "NE", x, x);
+    return se_hlo_select(h, se_hlo_binary(h, "or", better, nan), x, y);
+}
+
+se_hval se_hlo_larger(se_hlo *h, se_hval x, se_hval y)
+{
+    return chosen(h, "GT", "maximum", x, y);
+}
+
+se_hval se_hlo_smaller(se_hlo *h, se_hval x, se_hval y)
+{
+    return chosen(h, "LT", "minimum", x, y);
+}
+
 se_hval se_hlo_select(se_hlo *h, se_hval cond, se_hval x, se_hval y)
 {
     se_hval v = se_hlo_value_like(h, x.dtype, x);

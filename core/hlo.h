@@ -85,6 +85,10 @@ se_hval se_hlo_binary(se_hlo *h, const char *name, se_hval x, se_hval y);
 se_hval se_hlo_with(se_hlo *h, const char *name, se_hval x, double v); /* binary with a constant */
 se_hval se_hlo_compare(se_hlo *h, const char *way, se_hval x, se_hval y); /* EQ NE LT LE GT GE */
 se_hval se_hlo_compare_with(se_hlo *h, const char *way, se_hval x, double v);
+/* The larger or the smaller one; nan where one is nan. (XLA's maximum and minimum lose a nan on a
+ * CPU.) */
+se_hval se_hlo_larger(se_hlo *h, se_hval x, se_hval y);
+se_hval se_hlo_smaller(se_hlo *h, se_hval x, se_hval y);
 se_hval se_hlo_select(se_hlo *h, se_hval cond, se_hval x, se_hval y);
 se_hval se_hlo_convert(se_hlo *h, se_hval x, int dtype);
 se_hval se_hlo_bits(se_hlo *h, se_hval x, int dtype); /* the same bits as another dtype */
@@ -139,6 +143,7 @@ se_hval se_hlo_add_at(se_hlo *h, se_hval y, const se_hval *ids, int rank, const 
 
 /* i32 whose order is that of x: -0 equals 0, a nan is above all. */
 se_hval se_hlo_key(se_hlo *h, se_hval x);
+se_hval se_hlo_unkey(se_hlo *h, se_hval key); /* the f32 of a key; nan for INT32_MIN, too */
 /* Sorts the n tensors along an axis by the keys x[0], the largest first where `down`; of equal ones
  * the order stays, or the smaller x[1] comes first (`second`). */
 void se_hlo_sort(se_hlo *h, int n, const se_hval *x, int axis, bool down, bool second, se_hval *y);

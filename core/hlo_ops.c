@@ -209,6 +209,13 @@ se_hval se_hlo_key(se_hlo *h, se_hval x)
     return se_hlo_select(h, number, key, se_hlo_like(h, key, INT32_MAX));
 }
 
+se_hval se_hlo_unkey(se_hlo *h, se_hval key)
+{
+    se_hval below = se_hlo_compare_with(h, "LT", key, 0);
+    se_hval turned = se_hlo_with(h, "xor", key, INT32_MAX);
+    return se_hlo_bits(h, se_hlo_select(h, below, turned, key), SE_F32);
+}
+
 static void write_comparator(se_hlo *h, int n, const se_hval *x, bool down, bool second)
 {
     const char *way = down ? "GT" : "LT", *bool_2 = "(tensor<i32>, tensor<i32>) -> tensor<i1>\n";

@@ -185,6 +185,20 @@ static se_status mod_check(const se_task *t)
     return SE_OK;
 }
 
+static void maximum_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    const se_type *t = &r->type[0];
+    se_hval x = se_hlo_stretch(h, r->x[0], t->rank, t->dim);
+    r->y[0] = se_hlo_larger(h, x, se_hlo_stretch(h, r->x[1], t->rank, t->dim));
+}
+
+static void minimum_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    const se_type *t = &r->type[0];
+    se_hval x = se_hlo_stretch(h, r->x[0], t->rank, t->dim);
+    r->y[0] = se_hlo_smaller(h, x, se_hlo_stretch(h, r->x[1], t->rank, t->dim));
+}
+
 /* The remainder that has the sign of x, and where it is to be moved into y's half. */
 static se_hval remainder_of(se_hlo *h, se_hval x, se_hval y, se_hval *moved)
 {
@@ -249,9 +263,9 @@ BINARY(sub, "x - y", binary_shape, sub_grad, BINARY_SAMPLE I32_SAMPLE, .hlo_name
 BINARY(mul, "x * y, element by element", binary_shape, mul_grad, BINARY_SAMPLE I32_SAMPLE,
        .hlo_name = "multiply");
 BINARY(maximum, "the larger of x and y; nan where one is nan", binary_shape, choice_grad,
-       BINARY_SAMPLE I32_SAMPLE, .hlo_name = "maximum");
+       BINARY_SAMPLE I32_SAMPLE, .hlo = maximum_hlo);
 BINARY(minimum, "the smaller of x and y; nan where one is nan", binary_shape, choice_grad,
-       BINARY_SAMPLE I32_SAMPLE, .hlo_name = "minimum");
+       BINARY_SAMPLE I32_SAMPLE, .hlo = minimum_hlo);
 BINARY(div, "x / y; integers become f32 first", binary_f32_shape, div_grad,
        "x:f32[2x3] y:f32[3]@0.5..2; x:f32[] y:f32[4]@0.5..2; x:f32[2x3] y:f32[2x1]@-2..-1; "
        "x:f32[251x173] y:f32[173]@1..2; x:i32[4]@1..9 y:i32[4]@1..9",

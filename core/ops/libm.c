@@ -199,8 +199,8 @@ static se_hval is_negative(se_hlo *h, se_hval x) /* -0, too */
 static se_hval angle(se_hlo *h, se_hval y, se_hval x)
 {
     se_hval up = se_hlo_unary(h, "abs", y), side = se_hlo_unary(h, "abs", x);
-    se_hval most = se_hlo_binary(h, "maximum", up, side);
-    se_hval least = se_hlo_binary(h, "minimum", up, side);
+    se_hval most = se_hlo_larger(h, up, side);
+    se_hval least = se_hlo_smaller(h, up, side);
     se_hval same = se_hlo_compare(h, "EQ", up, side); /* zeros and infinities, too */
     se_hval zero = se_hlo_compare_with(h, "EQ", most, 0);
     se_hval t = se_hlo_binary(h, "divide", least, most);
@@ -211,7 +211,8 @@ static se_hval angle(se_hlo *h, se_hval y, se_hval x)
     a = se_hlo_select(h, steep, rest, a);
     rest = se_hlo_binary(h, "subtract", se_hlo_like(h, a, 3.1415926535897932), a);
     a = se_hlo_select(h, is_negative(h, x), rest, a);
-    return se_hlo_select(h, is_negative(h, y), se_hlo_unary(h, "negate", a), a);
+    se_hval minus = se_hlo_unary(h, "negate", a);
+    return se_hlo_select(h, is_negative(h, y), minus, a);
 }
 
 static void atan2_hlo(se_hlo *h, const se_hlo_rule *r)
@@ -258,7 +259,7 @@ static void hypot_hlo(se_hlo *h, const se_hlo_rule *r)
     const se_type *t = &r->type[0];
     se_hval x = se_hlo_unary(h, "abs", se_hlo_stretch(h, r->x[0], t->rank, t->dim));
     se_hval y = se_hlo_unary(h, "abs", se_hlo_stretch(h, r->x[1], t->rank, t->dim));
-    se_hval most = se_hlo_binary(h, "maximum", x, y), least = se_hlo_binary(h, "minimum", x, y);
+    se_hval most = se_hlo_larger(h, x, y), least = se_hlo_smaller(h, x, y);
     se_hval ratio = se_hlo_binary(h, "divide", least, most);
     se_hval root = se_hlo_with(h, "add", se_hlo_binary(h, "multiply", ratio, ratio), 1);
     se_hval length = se_hlo_binary(h, "multiply", most, se_hlo_unary(h, "sqrt", root));

@@ -137,17 +137,16 @@ static void max_pool_rule(se_build *b, const se_rule *g)
     g->dx[0] = OP3(b, where, chosen, share, se_number(b, 0));
 }
 
-/* Rows of no text go to row n, which is cut off. */
+/* By keys, so that no nan is lost. Rows of no text go to row n, which is cut off. */
 static void max_pool_hlo(se_hlo *h, const se_hlo_rule *r)
 {
-    int64_t n = r->type[0].dim[0], rows = r->x[0].dim[0];
-    se_hval text = se_hlo_text_of_row(h, r->x[1], rows);
-    se_hval most = se_hlo_scatter(h, "maximum", r->x[0], text, n + 1, se_hlo_lowest(h, SE_F32));
+    int64_t n = r->type[0].dim[0], rows = r->x[0].dim[0], column = 0;
+    se_hval text = se_hlo_text_of_row(h, r->x[1], rows), key = se_hlo_key(h, r->x[0]);
+    key = se_hlo_scatter(h, "maximum", key, text, n + 1, se_hlo_lowest(h, SE_I32));
+    se_hval most = se_hlo_unkey(h, se_hlo_slice(h, key, 0, 0, n, 1));
     se_hval last = se_hlo_slice(h, r->x[1], 0, 1, n + 1, 1);
     se_hval empty = se_hlo_compare(h, "EQ", se_hlo_slice(h, r->x[1], 0, 0, n, 1), last);
-    int64_t column = 0;
     empty = se_hlo_spread(h, empty, 2, r->type[0].dim, &column);
-    most = se_hlo_slice(h, most, 0, 0, n, 1);
     r->y[0] = se_hlo_select(h, empty, se_hlo_like(h, most, 0), most);
 }
 

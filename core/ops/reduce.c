@@ -210,25 +210,58 @@ static int64_t reduce_scratch(const se_task *t)
     return bytes ? (bytes + threads - 1) / threads + 64 : 0;
 }
 
-/* Integers and bools exactly, floats in XLA's order. Bools are counted as i32, as in the kernels.
- */
-static void reduce_hlo(se_hlo *h, const se_hlo_rule *r)
+static uint32_t mask_of(const se_hlo_rule *r)
 {
     const se_attr *axes = &r->attr[0];
-    const char *name = r->op->hlo_name;
-    se_hval x = se_hlo_convert(h, r->x[0], r->type[0].dtype), start;
-    uint32_t mask = axes->n ? 0 : (1u << x.rank) - 1;
+    int rank = r->x[0].rank;
+    uint32_t mask = axes->n ? 0 : (1u << rank) - 1;
     for (int i = 0; i < axes->n; i++)
-        mask |= 1u << (axes->list[i] < 0 ? axes->list[i] + x.rank : axes->list[i]);
-    if (name[0] == 'a') /* add, and */
-        start = se_hlo_number(h, x.dtype, name[1] == 'n');
-    else if (name[1] == 'u') /* multiply */
-        start = se_hlo_number(h, x.dtype, 1);
-    else
-        start = name[1] == 'a' || name[0] == 'o' ? se_hlo_lowest(h, x.dtype)
-                                                 : se_hlo_highest(h, x.dtype);
-    se_hval y = se_hlo_reduce(h, name, x, mask, start);
+        mask |= 1u << (axes->list[i] < 0 ? axes->list[i] + rank : axes->list[i]);
+    return mask;
+}
+
+static void folded(se_hlo *h, const se_hlo_rule *r, se_hval x, se_hval start)
+{
+    se_hval y = se_hlo_reduce(h, r->op->hlo_name, x, mask_of(r), start);
     r->y[0] = se_hlo_reshape(h, y, r->type[0].rank, r->type[0].dim);
+}
+
+/* Bools are counted as i32, as in the kernels. Floats are added in XLA's order. */
+static void sum_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = se_hlo_convert(h, r->x[0], r->type[0].dtype);
+    folded(h, r, x, se_hlo_number(h, x.dtype, 0));
+}
+
+static void prod_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = se_hlo_convert(h, r->x[0], r->type[0].dtype);
+    folded(h, r, x, se_hlo_number(h, x.dtype, 1));
+}
+
+/* Floats by keys among which a nan is the best one: XLA's maximum may lose it. */
+static void extreme_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    bool most = r->op->hlo_name[1] == 'a';
+    se_hval x = r->x[0], key = x;
+    if (x.dtype == SE_F32) {
+        key = se_hlo_key(h, x);
+        se_hval number = se_hlo_compare(h, "EQ", x, x), first = se_hlo_like(h, key, INT32_MIN);
+        key = most ? key : se_hlo_select(h, number, key, first);
+    }
+    folded(h, r, key, most ? se_hlo_lowest(h, key.dtype) : se_hlo_highest(h, key.dtype));
+    if (x.dtype == SE_F32)
+        r->y[0] = se_hlo_unkey(h, r->y[0]);
+}
+
+static void all_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    folded(h, r, r->x[0], se_hlo_number(h, SE_BOOL, 1));
+}
+
+static void any_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    folded(h, r, r->x[0], se_hlo_number(h, SE_BOOL, 0));
 }
 
 #define REDUCTION(NAME, KERNEL, DOC, SHAPE, SAMPLE, ...)                                           \
@@ -237,7 +270,6 @@ static void reduce_hlo(se_hlo *h, const se_hlo_rule *r)
                                 .doc = DOC,                                                        \
                                 .shape = SHAPE,                                                    \
                                 .cpu = SE_KERNEL(KERNEL),                                          \
-                                .hlo = reduce_hlo,                                                 \
                                 .scratch = reduce_scratch,                                         \
                                 .sample = SAMPLE,                                                  \
                                 __VA_ARGS__}
@@ -254,7 +286,7 @@ REDUCTION(sum, sum, "sum over axes (all of them when none is named); of bool: ho
           sum_shape,
           AXES_SAMPLE("f32") "; " AXES_SAMPLE("i32") "; x:bool[301x167] axes={0}; x:bool[9]; "
                                                      "x:f32[0x3] axes={0}; x:f32[3x0]",
-          .grad = sum_grad, .hlo_name = "add");
+          .grad = sum_grad, .hlo = sum_hlo, .hlo_name = "add");
 REDUCTION(prod, prod, "product over axes (all of them when none is named); i32 wraps around",
           sum_shape,
           AXES_SAMPLE_OF("f32", "@0.5..1.5") "; x:f32[3x3]=1,2,3,0,2,5,0,3,0 axes={1}; "
@@ -262,21 +294,21 @@ REDUCTION(prod, prod, "product over axes (all of them when none is named); i32 w
                                              "axes={0}; x:i32[90]=3; x:i32[2x70x3]=-5 axes={1}; "
                                              "x:bool[3x4] axes={1}; x:bool[301x167] axes={0}; "
                                              "x:f32[0x3] axes={0}; x:f32[3x0]",
-          .grad = prod_grad, .hlo_name = "multiply");
+          .grad = prod_grad, .hlo = prod_hlo, .hlo_name = "multiply");
 REDUCTION(max, max, "the largest element over axes; equal ones share the gradient evenly",
           extreme_shape,
           AXES_SAMPLE("f32") "; x:f32[2x3]=1,1,0,2,2,2 axes={1} -grad; x:i32[3x4]@-9..9 axes={0}; "
                              "x:f32[0x3] axes={1}; x:bool[3x4] axes={1}",
-          .grad = extreme_grad, .hlo_name = "maximum");
+          .grad = extreme_grad, .hlo = extreme_hlo, .hlo_name = "maximum");
 REDUCTION(min, min, "the smallest element over axes; equal ones share the gradient evenly",
           extreme_shape, AXES_SAMPLE("f32") "; x:i32[3x4]@-9..9 axes={0}; x:bool[3x4] axes={1}",
-          .grad = extreme_grad, .hlo_name = "minimum");
+          .grad = extreme_grad, .hlo = extreme_hlo, .hlo_name = "minimum");
 REDUCTION(all, min, "true where every element over the axes is true", bool_shape,
           "x:bool[3x4] axes={1}; x:bool[3x4]; x:bool[301x167] axes={0}; x:bool[0x2] axes={0}",
-          .hlo_name = "and");
+          .hlo = all_hlo, .hlo_name = "and");
 REDUCTION(any, max, "true where an element over the axes is true", bool_shape,
           "x:bool[3x4] axes={1}; x:bool[3x4]; x:bool[301x167] axes={0}; x:bool[0x2] axes={0}",
-          .hlo_name = "or");
+          .hlo = any_hlo, .hlo_name = "or");
 
 const se_op se_op_mean = {
     .name = "mean",

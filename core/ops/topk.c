@@ -150,7 +150,8 @@ static void nearest_hlo(se_hlo *h, const se_hlo_rule *r)
     se_hval score = se_hlo_dot(h, r->x[0], rows, 0, 1, 1);
     if (r->attr[3].i) {
         se_hval square = se_hlo_sum(h, se_hlo_binary(h, "multiply", rows, rows), 2);
-        se_hval norm = se_hlo_with(h, "maximum", se_hlo_unary(h, "sqrt", square), 1e-12);
+        se_hval norm = se_hlo_unary(h, "sqrt", square), least = se_hlo_like(h, norm, 1e-12);
+        norm = se_hlo_larger(h, norm, least);
         score = se_hlo_binary(h, "divide", score, se_hlo_stretch(h, norm, 2, score.dim));
     }
     se_hval name = se_hlo_iota(h, SE_I32, 2, (int64_t[]){m, count}, 1);
