@@ -78,6 +78,8 @@ for ((i = 1; i <= tries; i++)); do
     rm "$disk/ballast"
     finish 'after a disk filled by others'
 
+    make=(tokens model=tests/data/tiny-mpnet in=recipes/data/test.jsonl.gz tokens="$disk/tokens")
+    "$program" "${make[@]}" >"$work/said" 2>&1 || fail 'no token file was made'
     start
     until mount -o remount,ro "$disk" 2>/dev/null; do # refused while a file is open
         kill -0 $pid 2>/dev/null || fail 'the run ended before its disk was read-only'
@@ -92,6 +94,10 @@ for ((i = 1; i <= tries; i++)); do
         ! grep -q '^step' "$work/said" || fail 'a step was computed before the disk was tried'
     done
     whole "$disk/run" 'a read-only disk'
+    "$program" "${make[@]}" >"$work/said" 2>&1 && grep -q 'there already' "$work/said" ||
+        fail 'a read-only disk: its token files are not taken'
+    "$program" "${make[@]}" length=32 >"$work/said" 2>&1 && fail 'a token file on a read-only disk'
+    grep -q 'Read-only file system' "$work/said" || fail 'a token file on a read-only disk: another error'
     mount -o remount,rw "$disk" || fail 'not writable again'
     finish 'after a read-only disk'
 done

@@ -5,6 +5,7 @@
 #include "io/files.h"
 #include "io/lock.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -442,6 +443,10 @@ static void test_lock(void **state)
     assert_int_equal(read(ends[0], &ready, 1), 1);
     assert_true(ready);
     assert_int_equal(se_lock_take(folder, &first), SE_ERR_STATE);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    int64_t holder = se_disk_lock_holder(fd);
+    assert_true(holder == child || holder == 0); /* 0: Linux lists some file systems otherwise */
+    close(fd);
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(access(file, F_OK), 0);

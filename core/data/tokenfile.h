@@ -34,6 +34,8 @@ SE_API const char *se_token_job_path(const se_token_job *j);
 SE_API int64_t se_token_job_pairs(const se_token_job *j);
 SE_API int64_t se_token_job_resumed(const se_token_job *j);
 SE_API double se_token_job_progress(const se_token_job *j);
+/* Which process is at the same file, while *waiting; 0 where the system does not tell. */
+SE_API int64_t se_token_job_other(const se_token_job *j);
 /* The folder's file system has no locks: what another process makes at the same time is not seen.
  */
 SE_API bool se_token_job_unlocked(const se_token_job *j);

@@ -566,6 +566,11 @@ int64_t se_token_job_resumed(const se_token_job *j)
     return j->resumed;
 }
 
+int64_t se_token_job_other(const se_token_job *j)
+{
+    return j->fd >= 0 ? se_disk_lock_holder(j->fd) : 0;
+}
+
 bool se_token_job_unlocked(const se_token_job *j)
 {
     return j->unlocked;

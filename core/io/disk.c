@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static long calls, break_at;
@@ -150,6 +152,25 @@ se_lock_state se_disk_lock(int fd)
         if (errno != EINTR)
             return errno == EWOULDBLOCK ? SE_LOCK_OTHERS : SE_LOCK_NONE;
     return SE_LOCK_MINE;
+}
+
+/* Linux lists all locks: "NUMBER: FLOCK ADVISORY WRITE PROCESS MAJOR:MINOR:INODE 0 EOF". */
+int64_t se_disk_lock_holder(int fd)
+{
+    struct stat st;
+    char line[256];
+    int64_t holder = 0, process;
+    unsigned long long inode;
+    unsigned high, low;
+    FILE *f = fstat(fd, &st) == 0 ? fopen("/proc/locks", "re") : NULL;
+    while (f && !holder && fgets(line, sizeof line, f))
+        if (sscanf(line, "%*d: FLOCK ADVISORY WRITE %" SCNd64 " %x:%x:%llu", &process, &high, &low,
+                   &inode) == 4 &&
+            inode == st.st_ino && high == major(st.st_dev) && low == minor(st.st_dev))
+            holder = process;
+    if (f)
+        fclose(f);
+    return holder;
 }
 
 bool se_disk_is_at(int fd, const char *path)

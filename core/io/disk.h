@@ -24,6 +24,8 @@ se_status se_disk_remove(const char *path); /* a file or an empty folder; absent
  * closes the file or ends, however it does. SE_LOCK_NONE: this file system has no locks. */
 typedef enum se_lock_state { SE_LOCK_MINE, SE_LOCK_OTHERS, SE_LOCK_NONE } se_lock_state;
 se_lock_state se_disk_lock(int fd);
+/* The process that has it; 0 where the system does not tell. */
+int64_t se_disk_lock_holder(int fd);
 /* Whether the file at `path` is the open one, and not another that took its name. */
 bool se_disk_is_at(int fd, const char *path);
 

@@ -43,7 +43,9 @@ local function step(job, name, began)
   core.check(C.se_token_job_step(job, done_box, waiting_box))
   local made = tonumber(C.se_token_job_pairs(job) - C.se_token_job_resumed(job))
   if waiting_box[0] then
-    progress.show('waiting for another run, which makes %s', core.text(C.se_token_job_path(job)))
+    local other = tonumber(C.se_token_job_other(job))
+    progress.show('waiting for another run%s, which makes %s',
+      other > 0 and (' (process %d)'):format(other) or '', core.text(C.se_token_job_path(job)))
   else
     progress.show('tokenising %s: %d %%, %d pairs/s', name, 100 * C.se_token_job_progress(job),
       made / math.max(1e-3, tonumber(C.se_seconds()) - began))
