@@ -6,6 +6,10 @@
 -- texts that belong together. A batch is of one data set (P = weight / sum of weights), so that its
 -- other texts are wrong answers of the same kind; mixed=true draws every pair anew. Each data set
 -- has its own epochs, in which every pair comes exactly once.
+--
+--   sts=FILE pairs=FILE triplets=FILE   what to evaluate on (as sembed eval) before and after, and
+--                      every evaluate=N steps; best=spearman, one_of_100 or accuracy: OUT/best
+--   out=DIR save=N keep=K resume=auto chunk=N tokens=FOLDER   as in reddit_mpnet
 local se = require 'sembed'
 
 local cfg = se.config {
@@ -15,6 +19,7 @@ local cfg = se.config {
   out = 'runs/mixture', resume = '', save = 0, keep = 1,
   batch = 128, chunk = 0, length = 128, -- chunk: how many texts are encoded at once, 0: all
   steps = 1600, warmup = 80, lr = 2e-3, scale = 20, dropout = 0.1,
+  evaluate = 0, sts = '', pairs = '', triplets = '', best = '',
 }
 if cfg.data == '' then return se.run.print_manual() end
 
@@ -39,10 +44,12 @@ local loss = se.loss.in_batch.symmetric(cfg)        -- each text of a pair looks
 local run = se.train.cached(encode, loss, { params = model.params, chunk = cfg.chunk })
 
 local anchor, partner = talk.columns[1], talk.columns[2]
-for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam }) do
+for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam,
+  evaluate = se.evaluate.files(model, cfg) }) do
   local value, grads, seen = run(batch[anchor], batch[partner])
   local norm = adam:update(grads, { rate = rate(step), clip = 1.0 })
   se.train.log { step = step, loss = value, accuracy = seen.accuracy, norm = norm,
     rate = rate(step) }
 end
+model:write_card(cfg.out)
 print('the model is in ' .. cfg.out)

@@ -7,12 +7,15 @@
 --                      or a tsv or csv file: columns=anchor,positive,negative of its header line
 --   weights=DIR        the model folder to start from
 --   chunk=N            encode N texts at once: a batch of any size in the memory of N (GradCache)
---   out=DIR save=N resume=auto tokens=FOLDER   as in reddit_mpnet
+--   sts=FILE triplets=FILE pairs=FILE   what to evaluate on (as sembed eval) before and after, and
+--                      every evaluate=N steps; best=spearman, accuracy or one_of_100: OUT/best
+--   out=DIR save=N keep=K resume=auto tokens=FOLDER   as in reddit_mpnet
 local se = require 'sembed'
 
 local cfg = se.config {
   weights = '', data = '', columns = {}, tokens = '', out = 'runs/nli_triplets', resume = '',
-  save = 0, batch = 128, chunk = 0, length = 128, steps = 4000, warmup = 400, lr = 2e-5, scale = 20,
+  save = 0, keep = 1, evaluate = 0, sts = '', triplets = '', pairs = '', best = '',
+  batch = 128, chunk = 0, length = 128, steps = 4000, warmup = 400, lr = 2e-5, scale = 20,
 }
 if cfg.weights == '' or cfg.data == '' then return se.run.print_manual() end
 
@@ -29,7 +32,8 @@ local function encode(text) return (model:vectors(text, true)) end -- token ids 
 local loss = se.loss.in_batch.one_way(cfg)
 local run = se.train.cached(encode, loss, { params = model.params, chunk = cfg.chunk })
 
-for step, batch in se.train.steps(data, cfg, { model = model, adam = adam }) do
+for step, batch in se.train.steps(data, cfg, { model = model, adam = adam,
+  evaluate = se.evaluate.files(model, cfg) }) do
   local texts = {}
   for i, column in ipairs(data.columns) do texts[i] = batch[column] end
   local value, grads, seen = run(unpack(texts))

@@ -6,6 +6,7 @@
 --   se.evaluate.retrieval(model, FOLDER, options) retrieval.lua: nDCG, MAP, recall, MRR (BEIR)
 --   se.evaluate.one_of(a, b)                      1-of-100 of vectors that are there already
 --   se.evaluate.in_batch(loss, batch, a, b)       in_batch.lua: a training's loss of such vectors
+--   se.evaluate.files(model, cfg)                 what a training is watched by: files, see there
 --   se.evaluate.metrics                           the numbers as pure functions
 --   se.evaluate.report                            results as a table, as JSON
 --
@@ -39,6 +40,29 @@ function evaluate.one_of(a, b, block)
     for _, rank in ipairs(ranks) do all[#all + 1] = rank end
   end
   return metrics.share_within(all, 1) or 0, used
+end
+
+-- What se.train.steps calls to evaluate `model` on the files that cfg names: a function that gives
+-- { spearman = , one_of_100 = , mrr = , accuracy = }. cfg.sts: Spearman's rho of the cosine; pairs:
+-- 1-of-100 and mean reciprocal rank; triplets: how often the positive is nearer, by cosine. ''
+-- or nil: not that one; nil comes back where there is none at all.
+function evaluate.files(model, cfg)
+  local function named(key) return cfg[key] ~= nil and cfg[key] ~= '' and cfg[key] end
+  if not (named 'sts' or named 'pairs' or named 'triplets') then return nil end
+  return function()
+    local result = {}
+    if named 'sts' then
+      result.spearman = evaluate.sts(model, cfg.sts).metrics.spearman_cosine
+    end
+    if named 'pairs' then
+      local found = evaluate.pairs(model, cfg.pairs).metrics
+      result.one_of_100, result.mrr = found.accuracy, found.mrr
+    end
+    if named 'triplets' then
+      result.accuracy = evaluate.triplets(model, cfg.triplets).metrics.accuracy_cosine
+    end
+    return result
+  end
 end
 
 return evaluate

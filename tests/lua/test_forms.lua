@@ -23,6 +23,7 @@ local function write(name, list)
   return check.write(base .. '/' .. name, table.concat(list, '\n') .. '\n')
 end
 local jsonl, csv = write('t.jsonl', lines), write('t.csv', columns)
+local sts = write('sts.tsv', { 'one two\tone three\t3', 'four\tfive\t1', 'six\tsix\t5' })
 write('left.txt', left)
 write('right.txt', right)
 
@@ -54,14 +55,23 @@ local function recipe(name, out, keys)
   text, status = check.run(('recipes/%s.lua weights=%s out=%s/%s tokens=%s/tokens steps=3 warmup=1 '
     .. 'batch=8 lr=1e-3 length=32 %s'):format(name, tiny, base, out, base, keys))
   check.equal(status, 0, text)
-  local log = log_of(out)
+  local log, found = {}, {}
+  for _, record in ipairs(log_of(out)) do
+    if record.evaluation then found[#found + 1] = record.evaluation else log[#log + 1] = record end
+  end
   check.equal(#log, 3, name .. ': steps')
   for _, step in ipairs(log) do check.ok(step.loss > 0 and step.norm > 0, '%s: a loss', name) end
-  return log
+  return log, found
 end
 
 -- The same triplets in two forms give the same losses; pairs are refused.
-local a = recipe('nli_triplets', 'a', 'data=' .. jsonl)
+local a, found = recipe('nli_triplets', 'a', ('data=%s triplets=%s pairs=%s sts=%s evaluate=2 '
+  .. 'best=accuracy'):format(jsonl, jsonl, jsonl, sts))
+check.equal(#found, 3, 'evaluations: before, after step 2, after')
+for _, name in ipairs { 'accuracy', 'one_of_100', 'mrr', 'spearman' } do
+  check.ok(found[3][name] <= 1 and found[3][name] >= -1, 'evaluation: %s', name)
+end
+check.ok(se.files.exists(base .. '/a/best/model.safetensors'), 'OUT/best')
 local b = recipe('nli_triplets', 'b', 'columns=anchor,positive,negative data=' .. csv)
 for i = 1, 3 do check.equal(a[i].loss, b[i].loss, 'loss of jsonl and csv') end
 text, status = check.run(('recipes/nli_triplets.lua weights=%s data=%s/left.txt+%s/right.txt '
@@ -70,8 +80,9 @@ check.equal(status, 1, text)
 check.ok(text:find('pairs, triplets are wanted', 1, true), '%s', text)
 
 -- Older contexts are joined, the newest first; with none of them the texts are shorter.
-local with = recipe('reddit_multi_context', 'with', 'chunk=4 data=' .. talk)
-local without = recipe('reddit_multi_context', 'without', 'contexts=0 data=' .. talk)
+local with, told = recipe('reddit_multi_context', 'with', 'chunk=4 held=0.2 data=' .. talk)
+check.ok(#told == 2 and told[2].one_of_100 <= 1, 'evaluated on what is held out')
+local without = recipe('reddit_multi_context', 'without', 'contexts=0 held=0.2 data=' .. talk)
 check.ok(with[1].tokens > without[1].tokens, 'tokens with older contexts')
 local one = se.data.pairs { talk, columns = { 'context+context/0+context/1', 'response' } }
 check.equal(one:text('context+context/0+context/1', 1),
