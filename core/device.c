@@ -2,6 +2,7 @@
 #include "tensor.h"
 
 #include "exec/xla.h"
+#include "shard/shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +27,16 @@ se_status se_device_use(const char *name, bool bf16)
         return SE_OK;
     if (now)
         return se_fail(SE_ERR_STATE, "device=%s: the process runs on xla:%d already", name, now);
+    if (se_shard_many())
+        return se_fail(SE_ERR_STATE,
+                       "device=%s: one process alone runs all its devices: %d were started", name,
+                       se_shard_count());
     se_status s = se_xla_open(NULL, wanted, bf16);
-    return s ? se_fail_prefix(s, "device=%s: ", name) : SE_OK;
+    if (s)
+        return se_fail_prefix(s, "device=%s: ", name);
+    if (wanted > 1)
+        se_shard_pretend(0, wanted);
+    return SE_OK;
 }
 
 void se_device_read(se_device_facts *out)

@@ -31,7 +31,7 @@ local layers = {
     files = { '^core/tensor%.[ch]$', '^core/eval%.[ch]$', '^core/print%.[ch]$',
       '^core/rate%.c$', '^core/load%.c$', '^core/summary%.c$', '^core/device%.c$' },
     may = { 'sembed.h', 'exec', 'ops', 'node', 'op.h', 'kernels', 'arena', 'buf', 'slab', 'type',
-      'base' } },
+      'base', 'shard' } },
   { name = 'io', files = { '^core/io/.+%.[ch]$' },
     may = { 'sha', 'sembed.h', 'node', 'op.h', 'buf', 'type', 'base' } },
   { name = 'data', files = { '^core/data/.+%.[ch]$' }, may = { 'tokenizer.h', 'io', 'base' } },

@@ -82,6 +82,8 @@ function config.use_engine(cfg)
     fail.raise('precision=%s: f32 is there, and bf16 with device=xla:N', tostring(cfg.precision))
   end
   core.check(C.se_device_use(tostring(cfg.device), cfg.precision == 'bf16'))
+  local shard = package.loaded['sembed.shard']
+  if shard then shard.count = tonumber(C.se_shard_count()) end
   fail.unless(cfg.threads >= 0 and cfg.threads % 1 == 0, 'threads=%s: a count is wanted, 0 for all',
     tostring(cfg.threads))
   C.se_threads_set(cfg.threads)

@@ -97,7 +97,7 @@ local over = false
 -- tells.
 function shard.ending(text)
   over = true
-  local count, here = shard.count, shard.process()
+  local count, here = shard.divides() and shard.count or 1, shard.process()
   local how = C.se_shard_end(text, failed_box)
   if how ~= C.SE_END_TELL then return nil end
   local alone = count > 1 and failed_box[0] < count and not C.se_shard_lost()

@@ -145,10 +145,11 @@ end
 
 -- --- a step's beginning ---
 
--- This shard's rows of the next batch.
+-- This process's rows of the next batch; several devices that it has divide them.
 local function batch_of(self)
-  local B, data = self.cfg.batch, self.parts.data
-  local first, last = shard.range(B)
+  local B, data, devices = self.cfg.batch, self.parts.data, device.shards()
+  local first, last = 0, B
+  if devices <= 1 then first, last = shard.range(B) end
   local columns = data:draw(B, first, last)
   self.drawn = { [self.step] = data.drawn and data:drawn(),
     [self.step - 1] = self.drawn and self.drawn[self.step - 1] } -- the log is one step late
@@ -156,6 +157,7 @@ local function batch_of(self)
   for i, name in ipairs(data.columns) do
     local text = columns[name]
     tokens = tokens + text.tokens
+    text = text:divide(devices)
     batch[name] = text:with_key(self.seed, self.step, i - 1, first):vary(B)
   end
   self.tokens = together.tokens(self.step, self.drawn[self.step], tokens)
@@ -243,6 +245,9 @@ function train.steps(data, cfg, parts)
   end
   fail.unless(cfg.batch >= shard.count, 'train.steps: batch=%d: there are %d shards, and each '
     .. 'needs a row', cfg.batch, shard.count)
+  local devices = math.max(device.shards(), 1)
+  fail.unless(cfg.batch % devices == 0, 'train.steps: batch=%d does not divide by the %d devices: '
+    .. 'each takes as many rows', cfg.batch, devices)
   local out = rawget(cfg, 'out')
   local states = { parts.adam or parts.optimizer }
   for _, part in ipairs(parts.also or {}) do states[#states + 1] = part end

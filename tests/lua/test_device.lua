@@ -56,10 +56,26 @@ runs.small('cpu', 'steps=9 resume=auto')
 same_curve('cpu', 'device')
 check.equal(#runs.log 'device', 9, 'steps after going on')
 
+-- Two devices divide each batch, in chunks, too; one that does not divide is refused.
+runs.small('two', 'steps=3 device=xla:2')
+local function same_start(name)
+  local x, y = runs.log 'cpu', runs.log(name)
+  for i = 1, #y do
+    check.close(y[i].loss, x[i].loss, 1e-4, ('%s: loss of step %d'):format(name, i))
+    check.close(y[i].norm, x[i].norm, 1e-3, ('%s: norm of step %d'):format(name, i))
+  end
+end
+same_start 'two'
+runs.small('chunks', 'steps=2 device=xla:2 chunk=4')
+same_start 'chunks'
+local odd = runs.small('odd', 'device=xla:2 batch=15', 1)
+check.ok(odd:find('batch=15 does not divide by the 2 devices', 1, true), '%s', odd)
+
 -- A value that is not finite: the step's name and line; what was before stands.
-local text = runs.small('bad', 'bad=3 save=1 device=xla:1', 1)
+local text = runs.small('bad', 'steps=9 bad=3 save=1 device=xla:1', 1)
 check.ok(text:find('step 3: ', 1, true), 'step: %s', text)
 check.ok(text:find('small_run.lua:', 1, true), 'line: %s', text)
-runs.small('bad', 'steps=6 resume=auto device=xla:1')
-same_curve('cpu', 'bad')
+runs.small('bad', 'steps=9 resume=auto device=xla:1')
+runs.small('whole', 'steps=9')
+same_curve('whole', 'bad')
 check.done()
