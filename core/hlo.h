@@ -30,6 +30,7 @@ struct se_hlo_rule {
     const se_attr *attr;
     int n_in;
     const se_hval *x;
+    const se_type *in;   /* of the inputs: varying or the same on every replica */
     const se_type *type; /* of the outputs */
     se_hval *y;          /* to be filled */
 };

@@ -153,23 +153,38 @@ static void test_nothing(void **state)
     sample_close(0);
 }
 
+/* The text of one collective of x [4, 2] on so many replicas. */
+static se_hlo_program collective_of(const char *name, bool varying, int replicas)
+{
+    static const double zeros[8];
+    se_type type = se_type_make(SE_F32, 2, (int64_t[]){4, 2});
+    type.varying = varying;
+    type.rows = varying ? 4 : 0;
+    se_ref roots[] = {call_1(name, tensor_of(&type, zeros))->ref};
+    se_request q = {.n_roots = 1, .roots = roots};
+    return program_of(&q, &(se_hlo_options){.replicas = replicas});
+}
+
+/* What is the same on every replica, or stands on one only, is not sent. */
 static void test_collectives(void **state)
 {
     (void)state;
     static const char *const word[][2] = {
         {"shard_sum", "\"stablehlo.all_reduce\""},
         {"shard_mean", "stablehlo.divide"},
+        {"shard_broadcast", "stablehlo.replica_id"},
     };
-    for (int i = 0; i < 2; i++) {
-        se_ref roots[] = {call_1(word[i][0], leaf(2, (int64_t[]){4, 2}))->ref};
-        se_request q = {.n_roots = 1, .roots = roots};
-        se_hlo_program p = program_of(&q, &(se_hlo_options){.replicas = 3});
+    for (int i = 0; i < 3; i++) {
+        se_hlo_program p = collective_of(word[i][0], true, 3);
         assert_non_null(strstr(p.text, word[i][1]));
         assert_non_null(strstr(p.text, "replica_groups = dense<[[0, 1, 2]]> : tensor<1x3xi64>"));
         se_hlo_program_free(&p);
-        p = program_of(&q, &(se_hlo_options){.replicas = 1});
-        assert_null(strstr(p.text, "replica_groups"));
-        se_hlo_program_free(&p);
+        for (int replicas = 1; replicas <= 3; replicas += 2) {
+            p = collective_of(word[i][0], replicas == 1, replicas);
+            assert_null(strstr(p.text, "replica_groups"));
+            assert_null(strstr(p.text, "divide"));
+            se_hlo_program_free(&p);
+        }
         sample_close(0);
     }
 }

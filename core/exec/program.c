@@ -200,12 +200,16 @@ static void write_expansion(writer *w, const se_node *n, const se_hval *x, se_hv
 static void write_node(writer *w, const se_node *n, se_hval *y)
 {
     se_hval x[SE_MAX_INPUTS];
-    for (int i = 0; i < n->n_in; i++)
+    se_type in[SE_MAX_INPUTS];
+    for (int i = 0; i < n->n_in; i++) {
+        const se_node *from = n->in[i].node;
         x[i] = look_up(w, n->in[i]);
+        in[i] = from ? from->type[n->in[i].out] : (se_type){.dtype = SE_NONE};
+    }
     if (w->status)
         return;
     memset(y, 0, sizeof *y * (size_t)n->n_out);
-    se_hlo_rule rule = {n->op, n->attr, n->n_in, x, n->type, y};
+    se_hlo_rule rule = {n->op, n->attr, n->n_in, x, in, n->type, y};
     if (n->op->hlo)
         n->op->hlo(w->h, &rule);
     else if (n->op->hlo_name)

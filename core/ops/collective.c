@@ -91,16 +91,17 @@ static void write_groups(se_hlo *h)
     se_hlo_write(h, "]]> : tensor<1x%ixi64>}", n);
 }
 
-static bool alone(se_hlo *h)
+/* One replica, or the same x on every one. */
+static bool nothing_to_do(se_hlo *h, const se_hlo_rule *r)
 {
-    return se_hlo_options_of(h)->replicas <= 1;
+    return se_hlo_options_of(h)->replicas <= 1 || !r->in[0].varying;
 }
 
 static void shard_gather_hlo(se_hlo *h, const se_hlo_rule *r)
 {
     se_hval x = r->x[0];
     r->y[0] = x;
-    if (alone(h) || x.dim[0] == r->type[0].dim[0]) /* the same on every shard */
+    if (nothing_to_do(h, r))
         return;
     int64_t dim[SE_H_RANK];
     for (int i = 0; i < x.rank; i++)
@@ -117,7 +118,7 @@ static void shard_sum_hlo(se_hlo *h, const se_hlo_rule *r)
 {
     se_hval x = r->x[0];
     r->y[0] = x;
-    if (alone(h))
+    if (nothing_to_do(h, r))
         return;
     se_hval y = se_hlo_value_like(h, x.dtype, x);
     se_hlo_write(h, "    %v = \"stablehlo.all_reduce\"(%v) ", &y, &x);
@@ -131,24 +132,9 @@ static void shard_sum_hlo(se_hlo *h, const se_hlo_rule *r)
 static void shard_mean_hlo(se_hlo *h, const se_hlo_rule *r)
 {
     shard_sum_hlo(h, r);
-    if (!alone(h))
+    if (!nothing_to_do(h, r))
         r->y[0] = se_hlo_binary(h, "divide", r->y[0],
                                 se_hlo_like(h, r->y[0], se_hlo_options_of(h)->replicas));
-}
-
-static void shard_scatter_hlo(se_hlo *h, const se_hlo_rule *r)
-{
-    se_hval x = r->x[0];
-    r->y[0] = x;
-    if (alone(h))
-        return;
-    se_hval y = se_hlo_value_of(h, &r->type[0]);
-    se_hlo_write(h, "    %v = \"stablehlo.reduce_scatter\"(%v) ", &y, &x);
-    se_hlo_write_region(h, "add", x.dtype);
-    se_hlo_write(h, " {scatter_dimension = 0 : i64, ");
-    write_groups(h);
-    se_hlo_write(h, " : (%t) -> %t\n", &x, &y);
-    r->y[0] = y;
 }
 
 static se_hval replica(se_hlo *h)
@@ -160,30 +146,56 @@ static se_hval replica(se_hlo *h)
     return number;
 }
 
+/* i32[*rows]: where this replica's rows stand in those of all. */
+static se_hval own_rows(se_hlo *h, const int64_t *rows)
+{
+    se_hval first = se_hlo_with(h, "multiply", replica(h), (double)*rows);
+    se_hval place = se_hlo_iota(h, SE_I32, 1, rows, 0);
+    return se_hlo_binary(h, "add", place, se_hlo_stretch(h, first, 1, rows));
+}
+
+static void shard_scatter_hlo(se_hlo *h, const se_hlo_rule *r)
+{
+    se_hval x = r->x[0];
+    r->y[0] = x;
+    if (se_hlo_options_of(h)->replicas <= 1)
+        return;
+    if (!r->in[0].varying) {
+        r->y[0] = se_hlo_take(h, x, own_rows(h, r->type[0].dim));
+        return;
+    }
+    se_hval y = se_hlo_value_of(h, &r->type[0]);
+    se_hlo_write(h, "    %v = \"stablehlo.reduce_scatter\"(%v) ", &y, &x);
+    se_hlo_write_region(h, "add", x.dtype);
+    se_hlo_write(h, " {scatter_dimension = 0 : i64, ");
+    write_groups(h);
+    se_hlo_write(h, " : (%t) -> %t\n", &x, &y);
+    r->y[0] = y;
+}
+
 static void shard_index_hlo(se_hlo *h, const se_hlo_rule *r)
 {
-    r->y[0] = alone(h) ? se_hlo_int(h, SE_I32, 0) : replica(h);
+    r->y[0] = se_hlo_options_of(h)->replicas > 1 ? replica(h) : se_hlo_int(h, SE_I32, 0);
 }
 
 static void shard_rows_hlo(se_hlo *h, const se_hlo_rule *r)
 {
     const int64_t *dim = r->type[0].dim;
-    r->y[0] = se_hlo_iota(h, SE_I32, 1, dim, 0);
-    if (alone(h) || !r->type[0].varying)
-        return;
-    se_hval first = se_hlo_with(h, "multiply", replica(h), (double)dim[0]);
-    r->y[0] = se_hlo_binary(h, "add", r->y[0], se_hlo_stretch(h, first, 1, dim));
+    if (se_hlo_options_of(h)->replicas > 1 && r->type[0].varying)
+        r->y[0] = own_rows(h, dim);
+    else
+        r->y[0] = se_hlo_iota(h, SE_I32, 1, dim, 0);
 }
 
 static void shard_broadcast_hlo(se_hlo *h, const se_hlo_rule *r)
 {
     se_hval x = r->x[0];
     r->y[0] = x;
-    if (alone(h))
+    if (nothing_to_do(h, r))
         return;
     se_hval here = se_hlo_compare_with(h, "EQ", replica(h), (double)r->attr[0].i);
-    se_hval mine =
-        se_hlo_select(h, se_hlo_stretch(h, here, x.rank, x.dim), x, se_hlo_like(h, x, 0));
+    here = se_hlo_stretch(h, here, x.rank, x.dim);
+    se_hval mine = se_hlo_select(h, here, x, se_hlo_like(h, x, 0));
     se_hlo_rule sum = *r;
     sum.x = &mine;
     shard_sum_hlo(h, &sum);
