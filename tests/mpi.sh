@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 export OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_odls_base_sigkill_timeout=3 # twice as many seconds are left after Ctrl-C
 export OMPI_MCA_btl_vader_single_copy_mechanism=none # containers forbid it, and OpenMPI says so each time
-export ASAN_OPTIONS=detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS} # the MPI's own
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 # those of the MPI itself
 fail() { echo "$flavour: $*"; cat "$work/said"; exit 1; }
 
 # run N ARGUMENT...: by N processes, at most two minutes; what they say is in $work/said
@@ -44,6 +44,7 @@ losses() {
     for n in 2 4 8; do
         run $n "${keys[@]}" out="$work/$n" || fail "$n processes failed"
         same "$work/1" "$work/$n" 30
+        [ "$(grep -c '"sent":' "$work/$n/log.jsonl")" = 30 ] || fail "$n processes: the log has the bytes sent"
         [ "$(grep -c 'step 30/30' "$work/said")" = 1 ] || fail "$n processes: the last step is told once"
     done
 }
@@ -84,12 +85,15 @@ stops() {
         print(se.shard.sum(x):totable())' && fail 'shapes that differ went by'
     grep -q 'the shards do different things' "$work/said" || fail 'shapes that differ are told'
 
-    small=(tests/lua/small_run.lua steps=12 batch=15 save=4)
+    run 2 tests/lua/small_run.lua apart=true && fail 'processes with different parameters went by'
+    grep -q 'do different things: shard 0 is at parameter embeddings' "$work/said" || fail 'different parameters are told'
+
+    small=(tests/lua/small_run.lua steps=12 batch=15 save=4 eval=true evaluate=4)
     run 1 "${small[@]}" out="$work/whole" || fail 'one process failed'
     run 4 "${small[@]}" out="$work/parts" stop=6 && fail 'a stop went by'
     grep -q 'stopped after step [67], saved in' "$work/said" || fail 'a stop is told'
     run 3 "${small[@]}" out="$work/parts" resume=auto || fail '3 processes did not go on from 4'
-    same "$work/whole" "$work/parts" 12
+    same "$work/whole" "$work/parts" 16 # four of them evaluations
     run 1 "${small[@]}" steps=14 out="$work/parts" resume=auto || fail '1 process did not go on from 3'
 
     local job start pids

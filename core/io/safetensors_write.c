@@ -2,6 +2,7 @@
 #include "io/disk.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "node.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,16 +129,13 @@ static se_status make_header(int32_t n, const item *items, int32_t n_meta, const
     return text ? SE_OK : SE_ERR_MEMORY;
 }
 
-static se_status write_tensor(int fd, const char *path, const item *t)
+static se_status write_data(int fd, const char *path, const item *t, const void *data)
 {
     enum { PIECE = 4096 };
-    const void *data;
-    se_status s = se_tensor_data(t->tensor, true, &data);
-    if (s != SE_OK)
-        return se_fail_prefix(s, "%s: tensor '%s': ", path, t->name);
     if (t->type.dtype != SE_F32 || !se_real_is_f64())
         return t->bytes ? se_disk_write(fd, data, (size_t)t->bytes, path) : SE_OK;
     float piece[PIECE];
+    se_status s = SE_OK;
     int64_t count = se_type_count(&t->type);
     for (int64_t i = 0; s == SE_OK && i < count; i += PIECE) {
         int64_t n = count - i < PIECE ? count - i : PIECE;
@@ -145,6 +143,22 @@ static se_status write_tensor(int fd, const char *path, const item *t)
             piece[j] = (float)((const double *)data)[i + j];
         s = se_disk_write(fd, piece, (size_t)n * sizeof *piece, path);
     }
+    return s;
+}
+
+/* Computes a tensor and writes it (path NULL: only the first); what was computed for that alone
+ * goes again, so that a file of gathered tensors takes the memory of one. */
+static se_status write_tensor(int fd, const char *path, const item *t)
+{
+    const void *data;
+    bool there = se_tensor_ready(t->tensor);
+    se_status s = se_tensor_data(t->tensor, true, &data);
+    if (s != SE_OK)
+        return se_fail_prefix(s, "%s: tensor '%s': ", path ? path : "save", t->name);
+    if (path)
+        s = write_data(fd, path, t, data);
+    if (!there)
+        se_node_only_waited(se_tensor_ref(t->tensor).node);
     return s;
 }
 
@@ -183,10 +197,8 @@ se_status se_safetensors_write(const char *path, int32_t n, const char *const *n
     size_t bytes = 0;
     item *items = se_calloc((size_t)n, sizeof *items);
     se_status s = items ? collect(path ? path : "save", n, names, tensors, items) : SE_ERR_MEMORY;
-    for (int32_t i = 0; s == SE_OK && !path && i < n; i++) {
-        const void *data;
-        s = se_tensor_data(items[i].tensor, true, &data);
-    }
+    for (int32_t i = 0; s == SE_OK && !path && i < n; i++)
+        s = write_tensor(-1, NULL, &items[i]);
     if (s == SE_OK && path)
         s = make_header(n, items, n_meta, keys, values, &header, &bytes);
     if (s == SE_OK && path)

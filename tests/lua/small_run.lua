@@ -1,16 +1,16 @@
 -- A small training run for runs.lua: sembed tests/lua/small_run.lua out=DIR steps=12 ...
 -- stop=N sends itself SIGTERM in step N; bad=N multiplies the loss of step N by by=nan, or with
--- at=encode the vectors.
+-- at=encode the vectors. apart=true: each process makes parameters of its own.
 -- eval=true evaluates; stop_in=N sends SIGTERM while it does so after step N.
 local se = require 'sembed'
 local cfg = se.config {
   out = '', steps = 12, batch = 16, lr = 1e-2, warmup = 2, scale = 20, resume = '', save = 0,
   stop = 0, bad = 0, by = 'nan', at = 'loss', chunk = 0, loss_limit = 1e6, eval = false,
-  evaluate = 0, stop_in = -1, keep = 1, best = '', tiny = '../data/tiny-mpnet',
+  evaluate = 0, stop_in = -1, apart = false, keep = 1, best = '', tiny = '../data/tiny-mpnet',
 }
 local folder = se.run.path(cfg.tiny)
 local model = se.model.mpnet { vocab = folder .. '/vocab.txt', layers = 1, hidden = 32, heads = 2,
-  length = 32, seed = cfg.seed }
+  length = 32, seed = cfg.seed + (cfg.apart and se.shard.index():item(true) or 0) }
 local talk = se.data.pairs { folder .. '/pairs.jsonl', columns = { 'a', 'b' }, seed = cfg.seed,
   tokenizer = model.tokenizer, length = 32 }
 local rate = se.schedule.warmup_linear(cfg)

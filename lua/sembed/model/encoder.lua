@@ -14,6 +14,7 @@ local fail = require 'sembed.fail'
 local nn = require 'sembed.nn'
 local op = require 'sembed.op'
 local save = require 'sembed.model.save'
+local shard = require 'sembed.shard'
 local tensor = require 'sembed.tensor'
 local text_io = require 'sembed.text'
 
@@ -153,17 +154,8 @@ local function with_prompt(texts, prompt)
   return list
 end
 
--- texts: a list of strings (or one string) -> f32[n, dims] (or f32[dims]), rows in the order of
--- the texts, and how many of them were cut to `length` tokens.
--- options: batch (texts at once, at most), length (the model's), normalize (as the folder says),
--- prompt (a string; '' for none), prompt_name (of model.prompts; else the folder's default),
--- dims (only the first so many numbers; `normalize = true` then makes unit length of those).
-local function encode(self, texts, options)
-  options = options or {}
-  if type(texts) == 'string' then
-    local x, cut = encode(self, { texts }, options)
-    return x:row(1), cut
-  end
+-- A list of texts -> vectors, as encode has them, in this process.
+local function encode_here(self, texts, options)
   local dims, normalize = options.dims, options.normalize
   if dims and (dims < 1 or dims % 1 ~= 0 or dims > self.dims) then
     fail.raise('encode: dims=%s: 1 to %d is wanted', tostring(dims), self.dims)
@@ -180,6 +172,30 @@ local function encode(self, texts, options)
   tensor.keep(x)
   tensor.eval(x)
   return x, cut
+end
+
+-- texts: a list of strings (or one string) -> f32[n, dims] (or f32[dims]), rows in the order of
+-- the texts, and how many of them were cut to `length` tokens.
+-- options: batch (texts at once, at most), length (the model's), normalize (as the folder says),
+-- prompt (a string; '' for none), prompt_name (of model.prompts; else the folder's default),
+-- dims (only the first so many numbers; `normalize = true` then makes unit length of those).
+-- Several processes share the work: each encodes its part of the texts, all get all vectors.
+local function encode(self, texts, options)
+  options = options or {}
+  if type(texts) == 'string' then
+    local x, cut = encode_here(self, { texts }, options)
+    return x:row(1), cut
+  end
+  if not shard.divides() or #texts < shard.count then
+    return encode_here(self, texts, options)
+  end
+  local first, last = shard.range(#texts)
+  local mine = {}
+  for i = first + 1, last do mine[#mine + 1] = texts[i] end
+  local x, cut = encode_here(self, mine, options)
+  local all = tensor.keep(f.shard_gather(tensor.vary(x, #texts)))
+  tensor.eval(all)
+  return all, shard.meet('the texts that encode has cut', #texts, cut)
 end
 
 -- --- saving ---
