@@ -8,7 +8,7 @@ local run = require 'sembed.run'
 local USAGE = [[
 usage: sembed [-i] FILE|NAME [word|key=value]...
        sembed -e CODE [word|key=value]...
-       sembed
+       sembed [key=value]...
 
   FILE        a recipe: has a "/" or ends with .lua
   NAME        a recipe that comes with sembed: %s
@@ -18,7 +18,7 @@ usage: sembed [-i] FILE|NAME [word|key=value]...
   -i          stay at the prompt afterwards
   -e CODE     run CODE
   --help, --version; sembed NAME --help tells of a recipe, sembed help of everything else
-Without arguments: a prompt. SEMBED_LUA=DIR takes the Lua library from DIR; SEMBED_TRACE=1 shows
+Without FILE and CODE: a prompt. SEMBED_LUA=DIR takes the Lua library from DIR; SEMBED_TRACE=1 shows
 where an error came from.
 ]]
 
@@ -110,6 +110,10 @@ local function parse(args)
     end
     i = i + 1
   end
+  if args[i] and args[i]:match '^[%a_][%w_]*=' then -- the prompt, with keys of the engine
+    take_keys(args, i)
+    return job
+  end
   job.recipe = args[i]
   take_keys(args, i + 1, job)
   return job
@@ -133,14 +137,12 @@ local function load_job(job)
   return assert(loadstring(text, chunk))
 end
 
--- Keys that nobody asked for: the recipe has no se.config.
-local function check_keys()
+-- Keys that nobody asked for: the recipe has no se.config, or it is the prompt.
+local function check_keys(who)
   if run.configured then return end
   local engine = require('sembed.config').engine
   for _, key in ipairs(run.order) do
-    if engine[key] == nil then
-      fail.raise('%s=%s: this recipe takes no keys (it has no se.config)', key, run.keys[key])
-    end
+    if engine[key] == nil then fail.raise('%s=%s: %s', key, run.keys[key], who) end
   end
 end
 
@@ -157,7 +159,7 @@ local function work(job)
   local chunk = load_job(job)
   if job.seen then job.seen.chunk = chunk end
   chunk(unpack(run.words))
-  check_keys()
+  check_keys 'this recipe takes no keys (it has no se.config)'
   if package.loaded['sembed.train'] then require('sembed.train').abandon() end
   show_profile()
 end
@@ -251,6 +253,7 @@ local function main(args)
     fail.raise 'the prompt is for one process: several were started'
   end
   if not job.recipe and not job.code then
+    check_keys 'the prompt takes the keys of the engine alone (sembed --help)'
     require('sembed.config').engine_only()
     return require 'sembed.repl'(clean_up)
   end

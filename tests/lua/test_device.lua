@@ -31,11 +31,24 @@ tells('/no/plugin.so', '-e 1 device=xla:1', 'device=xla:1: /no/plugin.so: not a 
 tells('libm.so.6', '-e 1 device=xla:1', 'libm.so.6: not a PJRT plugin: it has no GetPjrtApi')
 tells('', '-e 1 precision=bf16', 'precision=bf16: f32 is there, and bf16 with device=xla:N')
 
+tells('', 'devise=cpu </dev/null', 'devise=cpu: the prompt takes the keys of the engine')
+
 if plugin == '' then
   print 'skipped: SEMBED_PJRT_PLUGIN names no plugin'
   check.done()
   os.exit(77, true)
 end
+
+-- In bf16: 257 has no bf16, the sum of products stays f32.
+local told = with(plugin, '-e "local se = require [[sembed]] print(se.tensor({ { 257 } }):matmul('
+  .. 'se.tensor { { 1 } }):item())" device=xla:1 precision=bf16')
+check.ok(told:find('256\n', 1, true) or told:find('258\n', 1, true), 'bf16: %s', told)
+
+local pipe = io.popen(('echo "(se.tensor { 1, 2 } * 3):sum():item()" | "%s" device=xla:1 2>&1')
+  :format(se.run.program))
+told = pipe:read '*a'
+pipe:close()
+check.equal(told, '9\n', 'the prompt')
 
 -- A training on the device has the CPU's losses and norms; dropout draws the same. Few programs.
 runs.small('cpu', 'steps=6')
