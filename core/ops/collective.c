@@ -3,7 +3,7 @@
  *
  * The gradient of a value that is the same everywhere may vary: then it is a term, and the sum over
  * the shards is meant (grad.c). So what hands a gradient back to the shards asks which it is. */
-#include "hlo.h"
+#include "ops/collective_hlo.h"
 #include "ops/compose.h"
 #include "shard/shard.h"
 
@@ -77,128 +77,6 @@ static se_ref with_rows(se_build *b, se_ref dy, se_ref y)
 static se_ref as_terms(se_build *b, se_ref x)
 {
     return se_shard_count() > 1 ? se_times(b, x, 1.0 / se_shard_count()) : x;
-}
-
-/* --- as StableHLO, where replicas of one program are the shards --- */
-
-/* All replicas are one group, without a channel: the form that plugins old and new take. */
-static void write_groups(se_hlo *h)
-{
-    int64_t n = se_hlo_options_of(h)->replicas;
-    se_hlo_write(h, "replica_groups = dense<[[");
-    for (int64_t i = 0; i < n; i++)
-        se_hlo_write(h, i ? ", %i" : "%i", i);
-    se_hlo_write(h, "]]> : tensor<1x%ixi64>}", n);
-}
-
-/* One replica, or the same x on every one. */
-static bool nothing_to_do(se_hlo *h, const se_hlo_rule *r)
-{
-    return se_hlo_options_of(h)->replicas <= 1 || !r->in[0].varying;
-}
-
-static void shard_gather_hlo(se_hlo *h, const se_hlo_rule *r)
-{
-    se_hval x = r->x[0];
-    r->y[0] = x;
-    if (nothing_to_do(h, r))
-        return;
-    int64_t dim[SE_H_RANK];
-    for (int i = 0; i < x.rank; i++)
-        dim[i] = x.dim[i];
-    dim[0] *= se_hlo_options_of(h)->replicas;
-    se_hval y = se_hlo_value(h, x.dtype, x.rank, dim);
-    se_hlo_write(h, "    %v = \"stablehlo.all_gather\"(%v) {all_gather_dim = 0 : i64, ", &y, &x);
-    write_groups(h);
-    se_hlo_write(h, " : (%t) -> %t\n", &x, &y);
-    r->y[0] = y;
-}
-
-static void shard_sum_hlo(se_hlo *h, const se_hlo_rule *r)
-{
-    se_hval x = r->x[0];
-    r->y[0] = x;
-    if (nothing_to_do(h, r))
-        return;
-    se_hval y = se_hlo_value_like(h, x.dtype, x);
-    se_hlo_write(h, "    %v = \"stablehlo.all_reduce\"(%v) ", &y, &x);
-    se_hlo_write_region(h, "add", x.dtype);
-    se_hlo_write(h, " {");
-    write_groups(h);
-    se_hlo_write(h, " : (%t) -> %t\n", &x, &y);
-    r->y[0] = y;
-}
-
-static void shard_mean_hlo(se_hlo *h, const se_hlo_rule *r)
-{
-    shard_sum_hlo(h, r);
-    if (!nothing_to_do(h, r))
-        r->y[0] = se_hlo_binary(h, "divide", r->y[0],
-                                se_hlo_like(h, r->y[0], se_hlo_options_of(h)->replicas));
-}
-
-static se_hval replica(se_hlo *h)
-{
-    se_hval id = se_hlo_value(h, SE_I32, 0, NULL), number = se_hlo_value(h, SE_I32, 0, NULL);
-    se_hlo_write(h, "    %v = stablehlo.replica_id : tensor<ui32>\n", &id);
-    se_hlo_write(h, "    %v = stablehlo.convert %v : (tensor<ui32>) -> tensor<i32>\n", &number,
-                 &id);
-    return number;
-}
-
-/* i32[*rows]: where this replica's rows stand in those of all. */
-static se_hval own_rows(se_hlo *h, const int64_t *rows)
-{
-    se_hval first = se_hlo_with(h, "multiply", replica(h), (double)*rows);
-    se_hval place = se_hlo_iota(h, SE_I32, 1, rows, 0);
-    return se_hlo_binary(h, "add", place, se_hlo_stretch(h, first, 1, rows));
-}
-
-static void shard_scatter_hlo(se_hlo *h, const se_hlo_rule *r)
-{
-    se_hval x = r->x[0];
-    r->y[0] = x;
-    if (se_hlo_options_of(h)->replicas <= 1)
-        return;
-    if (!r->in[0].varying) {
-        r->y[0] = se_hlo_take(h, x, own_rows(h, r->type[0].dim));
-        return;
-    }
-    se_hval y = se_hlo_value_of(h, &r->type[0]);
-    se_hlo_write(h, "    %v = \"stablehlo.reduce_scatter\"(%v) ", &y, &x);
-    se_hlo_write_region(h, "add", x.dtype);
-    se_hlo_write(h, " {scatter_dimension = 0 : i64, ");
-    write_groups(h);
-    se_hlo_write(h, " : (%t) -> %t\n", &x, &y);
-    r->y[0] = y;
-}
-
-static void shard_index_hlo(se_hlo *h, const se_hlo_rule *r)
-{
-    r->y[0] = se_hlo_options_of(h)->replicas > 1 ? replica(h) : se_hlo_int(h, SE_I32, 0);
-}
-
-static void shard_rows_hlo(se_hlo *h, const se_hlo_rule *r)
-{
-    const int64_t *dim = r->type[0].dim;
-    if (se_hlo_options_of(h)->replicas > 1 && r->type[0].varying)
-        r->y[0] = own_rows(h, dim);
-    else
-        r->y[0] = se_hlo_iota(h, SE_I32, 1, dim, 0);
-}
-
-static void shard_broadcast_hlo(se_hlo *h, const se_hlo_rule *r)
-{
-    se_hval x = r->x[0];
-    r->y[0] = x;
-    if (nothing_to_do(h, r))
-        return;
-    se_hval here = se_hlo_compare_with(h, "EQ", replica(h), (double)r->attr[0].i);
-    here = se_hlo_stretch(h, here, x.rank, x.dim);
-    se_hval mine = se_hlo_select(h, here, x, se_hlo_like(h, x, 0));
-    se_hlo_rule sum = *r;
-    sum.x = &mine;
-    shard_sum_hlo(h, &sum);
 }
 
 /* --- own: each shard's own, though all may have the same --- */
@@ -285,7 +163,7 @@ const se_op se_op_shard_gather = {
     .args = "x",
     .doc = "the rows of all shards, in order; its gradient is summed over the shards",
     .shape = gather_shape,
-    .hlo = shard_gather_hlo,
+    .hlo = se_shard_gather_hlo,
     .run = gather_run,
     .grad = gather_rule,
     .replicates = true,
@@ -327,7 +205,7 @@ const se_op se_op_shard_scatter = {
     .args = "x",
     .doc = "my rows of the sum of x over all shards (where all have the same x: of x)",
     .shape = scatter_shape,
-    .hlo = shard_scatter_hlo,
+    .hlo = se_shard_scatter_hlo,
     .run = scatter_run,
     .grad = scatter_rule,
     .varies = true,
@@ -360,7 +238,7 @@ const se_op se_op_shard_sum = {
     .doc = "the sum of x over all shards (where all have the same x: x); its gradient is that of "
            "the sum, on every shard",
     .shape = sum_shape,
-    .hlo = shard_sum_hlo,
+    .hlo = se_shard_sum_hlo,
     .run = sum_run,
     .grad = sum_rule,
     .replicates = true,
@@ -403,7 +281,7 @@ const se_op se_op_shard_mean = {
     .shape = mean_shape,
     .run = mean_run,
     .grad = mean_rule,
-    .hlo = shard_mean_hlo,
+    .hlo = se_shard_mean_hlo,
     .replicates = true,
     .alias = true,
     .inplace = 1,
@@ -444,7 +322,7 @@ const se_op se_op_shard_broadcast = {
     .args = "x from:int=0",
     .doc = "x of shard `from` (they count from 0), on every shard",
     .shape = broadcast_shape,
-    .hlo = shard_broadcast_hlo,
+    .hlo = se_shard_broadcast_hlo,
     .run = broadcast_run,
     .grad = broadcast_rule,
     .replicates = true,
@@ -473,7 +351,7 @@ const se_op se_op_shard_index = {
     .args = "",
     .doc = "the number of this shard, from 0",
     .shape = index_shape,
-    .hlo = shard_index_hlo,
+    .hlo = se_shard_index_hlo,
     .run = index_run,
     .varies = true,
     .sample = "-grad",
@@ -505,7 +383,7 @@ const se_op se_op_shard_rows = {
     .args = "x",
     .doc = "where the rows of x stand among those of all shards: i32, from 0",
     .shape = rows_shape,
-    .hlo = shard_rows_hlo,
+    .hlo = se_shard_rows_hlo,
     .run = rows_run,
     .rowwise = true,
     .sample = "x:f32[2x3] -rows; x:i32[5] -rows; x:f32[211x200] -rows",

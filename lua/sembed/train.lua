@@ -23,6 +23,7 @@ local fail = require 'sembed.fail'
 local join = require 'sembed.optim.join'
 local log = require 'sembed.log'
 local progress = require 'sembed.progress'
+local told = require 'sembed.train.record'
 local saving = require 'sembed.train.saving'
 local shard = require 'sembed.shard'
 local tensor = require 'sembed.tensor'
@@ -61,24 +62,6 @@ local function leave_by_break()
   if current then leave(current, C.se_scope_leave) end
 end
 
--- --- what is shown ---
-
-local function progress_line(self, record)
-  local parts = { ('step %d/%d'):format(record.step, self.steps) }
-  local function add(format, value)
-    if type(value) == 'number' then parts[#parts + 1] = format:format(value) end
-  end
-  add('loss %.4f', record.loss)
-  add('accuracy %.1f %%', record.accuracy and record.accuracy * 100)
-  add('rate %.2e', record.rate)
-  add('%d tokens/s', record.tokens_per_second)
-  add('%d programs', record.programs)
-  local done = record.step - self.first + 1
-  local left = (record.elapsed - self.ahead) / done * (self.steps - record.step)
-  parts[#parts + 1] = progress.clock(left) .. ' left'
-  return table.concat(parts, '  ')
-end
-
 -- --- a step's end ---
 
 -- The logged tensors are computed together with the step's assigns; the log gets handles of its own
@@ -95,16 +78,6 @@ local function compute(self)
   end
   tensor.eval(list)
   return values
-end
-
-local function record_of(self, values)
-  local now, record = tonumber(C.se_seconds()), {}
-  record.step, record.tokens = self.step, self.tokens
-  record.elapsed = now - self.began
-  record.tokens_per_second = self.tokens / math.max(1e-9, now - self.step_began)
-  record.programs, record.sent = device.programs(), together.sent(self)
-  for key, value in pairs(values) do record[key] = value end
-  return record
 end
 
 local function stop(self)
@@ -126,7 +99,7 @@ local function evaluate(self)
 end
 
 local function close_step(self)
-  local record = record_of(self, compute(self))
+  local record = told.of(self, compute(self))
   C.se_scope_close(self.scope)
   self.scope = nil
   self.parts.data:done()
@@ -198,7 +171,7 @@ local function open_log(self)
       fail.raise('%s', alarm.tell(self, record.step, self.drawn[record.step], wrong))
     end
     local edge = record.step == self.first or record.step == self.steps
-    progress.line(progress_line(self, record), edge)
+    progress.line(told.line(self, record), edge)
   end)
 end
 
