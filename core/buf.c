@@ -138,6 +138,12 @@ void *se_buf_packed(se_buf *b, int kind, size_t bytes, bool *fresh)
     return b->packed;
 }
 
+void se_buf_idle(se_buf *b)
+{
+    if (b->idle)
+        b->idle(b->data, b->bytes);
+}
+
 void se_buf_rewritten(se_buf *b)
 {
     drop_packed(b);

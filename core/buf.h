@@ -20,6 +20,7 @@ typedef struct se_buf {
     atomic_int refs;
     bool writable; /* foreign memory is not */
     void (*release)(void *owner);
+    void (*idle)(const void *data, size_t bytes); /* see se_buf_idle; NULL: nothing to do */
     void *owner;
     const char *what, *file; /* which op made it, and where: for the out-of-memory message */
     int line;
@@ -57,6 +58,10 @@ void se_buf_unref(se_buf *b); /* NULL is allowed */
  * tells orders apart; *fresh is set when the caller has to fill the memory. It goes with the
  * buffer. */
 void *se_buf_packed(se_buf *b, int kind, size_t bytes, bool *fresh);
+
+/* The data will hardly be read from now on, since a packed copy serves: a mapped file's pages are
+ * given back, and read again if they are wanted after all. */
+void se_buf_idle(se_buf *b);
 
 /* The data was written over. */
 void se_buf_rewritten(se_buf *b);

@@ -262,6 +262,8 @@ static se_status take_options(const se_encode_options *from, se_encode_options *
     if (to->dims < 0 || to->tokens < 0 || to->batch < 0)
         return se_fail(SE_ERR_ARG, "encode: dims, tokens and batch count: %lld, %lld and %lld came",
                        (long long)to->dims, (long long)to->tokens, (long long)to->batch);
+    if (to->precision < 0 || to->precision >= SE_PRECISIONS)
+        return se_fail(SE_ERR_ARG, "encode: precision is an se_precision: %d came", to->precision);
     if (to->normalize < -1 || to->normalize > 1)
         return se_fail(SE_ERR_ARG, "encode: normalize is 1, 0 or -1: %d came", to->normalize);
     return SE_OK;

@@ -117,8 +117,10 @@ se_hval se_hlo_reduce(se_hlo *h, const char *name, se_hval x, uint32_t axes, se_
 se_hval se_hlo_sum(se_hlo *h, se_hval x, uint32_t axes);
 
 /* Sums over the axes listed, the first `batch` axes of both in common:
- * [batch, free of x, free of y]. f32, rounded to bf16 before where the options say so. */
-se_hval se_hlo_dot(se_hlo *h, se_hval x, se_hval y, int batch, int64_t axis_x, int64_t axis_y);
+ * [batch, free of x, free of y]. f32, rounded to bf16 before where that or the options
+ * say so. */
+se_hval se_hlo_dot(se_hlo *h, se_hval x, se_hval y, int batch, int64_t axis_x, int64_t axis_y,
+                   bool bf16);
 
 /* --- rows by number --- */
 

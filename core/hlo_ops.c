@@ -26,7 +26,8 @@ se_hval se_hlo_sum(se_hlo *h, se_hval x, uint32_t axes)
     return se_hlo_reduce(h, "add", x, axes, se_hlo_number(h, x.dtype, 0));
 }
 
-se_hval se_hlo_dot(se_hlo *h, se_hval x, se_hval y, int batch, int64_t axis_x, int64_t axis_y)
+se_hval se_hlo_dot(se_hlo *h, se_hval x, se_hval y, int batch, int64_t axis_x, int64_t axis_y,
+                   bool bf16)
 {
     int64_t dim[SE_H_RANK], lead[SE_H_RANK];
     int rank = 0;
@@ -41,7 +42,7 @@ se_hval se_hlo_dot(se_hlo *h, se_hval x, se_hval y, int batch, int64_t axis_x, i
     for (int i = batch; i < y.rank; i++)
         if (i != axis_y)
             dim[rank++] = y.dim[i];
-    if (se_hlo_options_of(h)->bf16) {
+    if (bf16 || se_hlo_options_of(h)->bf16) {
         x = se_hlo_convert(h, x, SE_BF16);
         y = se_hlo_convert(h, y, SE_BF16);
         precision = "DEFAULT";

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-double se_gemm_rate(int64_t m, int64_t n, int64_t k, double seconds)
+double se_gemm_rate(int32_t precision, int64_t m, int64_t n, int64_t k, double seconds)
 {
     if (m < 1 || n < 1 || k < 1 || (double)m * (double)n * (double)k > 1e15)
         return 0;
@@ -18,7 +18,7 @@ double se_gemm_rate(int64_t m, int64_t n, int64_t k, double seconds)
     double best = 0, start = se_seconds(), now = start;
     do {
         double from = now;
-        se_gemm(false, true, m, n, k, x, k, b, k, c, n);
+        se_gemm((se_precision)precision, false, true, m, n, k, x, k, b, k, c, n);
         now = se_seconds();
         double rate = 2e-9 * (double)m * (double)n * (double)k / (now - from);
         best = rate > best ? rate : best;

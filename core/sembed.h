@@ -47,7 +47,7 @@ typedef struct se_encode_options {
     int64_t tokens;          /* cut texts to so many tokens */
     int64_t batch;           /* texts computed at once: memory and speed, never the vectors */
     int32_t normalize;       /* 1: to unit length; -1: not */
-    int32_t reserved;
+    int32_t precision;       /* SE_PRECISION_BF16, ..: of the linear layers; 0: f32 */
 } se_encode_options;
 /* sembed-cdef-end */
 
@@ -231,9 +231,13 @@ SE_API void se_arena_trim(void);
 SE_API const char *se_isa_used(void);
 SE_API se_status se_isa_use(const char *name);
 
-/* GFLOP/s of f32 matrix products of m x n x k with all threads, the best of `seconds` seconds: what
- * training is held against. */
-SE_API double se_gemm_rate(int64_t m, int64_t n, int64_t k, double seconds);
+/* SE_OK where products of that precision have kernels on this machine with the instruction set in
+ * use; else the message says what is lacking. */
+SE_API se_status se_precision_check(int32_t precision);
+
+/* GFLOP/s of matrix products of m x n x k with all threads, the best of `seconds` seconds: what
+ * training and encoding are held against. */
+SE_API double se_gemm_rate(int32_t precision, int64_t m, int64_t n, int64_t k, double seconds);
 /* sembed-cdef-end */
 
 #ifdef __cplusplus

@@ -526,6 +526,11 @@ se_status se_isa_use(const char *name)
                    name);
 }
 
+se_status se_precision_check(int32_t precision)
+{
+    return se_isa_computes((se_precision)precision);
+}
+
 se_ref se_tensor_ref(const se_tensor *t)
 {
     return t->ref;

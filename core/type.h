@@ -14,6 +14,14 @@ enum { SE_MAX_RANK = 6 };
 
 typedef enum se_dtype { SE_F32, SE_BF16, SE_I32, SE_BOOL, SE_DTYPES, SE_NONE = 255 } se_dtype;
 
+/* What the operands of a matrix product are rounded to; everything else stays f32. */
+typedef enum se_precision {
+    SE_PRECISION_F32,
+    SE_PRECISION_BF16,
+    SE_PRECISION_INT8, /* weights by column, rows by their largest value */
+    SE_PRECISIONS
+} se_precision;
+
 typedef struct se_type {
     uint8_t dtype; /* se_dtype; SE_NONE stands for an optional argument that was left out */
     uint8_t rank;

@@ -166,6 +166,18 @@ static void options(void **state)
     for (int i = 0; i < DIMS; i++)
         assert_true(fabs(plain[i] / length - out[i]) < 1e-6);
 
+    se_encode_options low = {.size = sizeof low, .precision = SE_PRECISION_BF16};
+    if (se_precision_check(SE_PRECISION_BF16) == SE_OK) {
+        encode_one(text, &low, plain);
+        assert_memory_not_equal(plain, wanted[9], sizeof plain);
+        for (int i = 0; i < DIMS; i++)
+            assert_true(fabsf(plain[i] - wanted[9][i]) < 0.02F);
+    } else {
+        refused(SE_ERR_ARG, se_model_encode(model, 1, &text, NULL, &low, out, NULL), "BF16");
+    }
+    encode_one(text, NULL, out);
+    assert_memory_equal(out, wanted[9], sizeof out);
+
     const char *long_text = "a b c d e f g"; /* a token each, and the two special ones */
     int64_t cut = 0;
     se_encode_options five = {.size = sizeof five, .tokens = 5};
@@ -225,6 +237,8 @@ static void other_versions(void **state)
     refused(SE_ERR_ARG, se_model_encode(model, 1, texts, NULL, &wrong, out, NULL), "normalize");
     wrong = (se_encode_options){.size = sizeof wrong, .dims = DIMS + 1};
     refused(SE_ERR_ARG, se_model_encode(model, 1, texts, NULL, &wrong, out, NULL), "dims=65");
+    wrong = (se_encode_options){.size = sizeof wrong, .precision = SE_PRECISIONS};
+    refused(SE_ERR_ARG, se_model_encode(model, 1, texts, NULL, &wrong, out, NULL), "precision");
     wrong = (se_encode_options){.size = sizeof wrong, .batch = -1};
     refused(SE_ERR_ARG, se_model_encode(model, 1, texts, NULL, &wrong, out, NULL), "-1 came");
 }

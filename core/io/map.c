@@ -169,6 +169,17 @@ static bool is_dense(const se_type *type, const int64_t *stride)
     return true;
 }
 
+/* Drops the whole pages within the bytes from memory. They are those of a file that nobody writes
+ * to, so the next look at them reads the same. */
+static void drop_pages(const void *data, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)data + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)data + bytes) / page * page;
+    if (end > first)
+        madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 se_status se_map_leaf(se_map *map, const char *data, se_real_kind kind, int rank,
                       const int64_t *dim, const int64_t *stride, se_tensor **out)
 {
@@ -182,11 +193,13 @@ se_status se_map_leaf(se_map *map, const char *data, se_real_kind kind, int rank
     *out = NULL;
     if (!buf)
         return SE_ERR_MEMORY;
-    if (foreign)
+    if (foreign) {
         atomic_fetch_add(&map->refs, 1);
-    else if (dense && count > 0)
+        buf->idle = drop_pages;
+    } else if (dense && count > 0) {
         copy_run(kind, data, 1, count, buf->data, 0);
-    else if (count > 0)
+    } else if (count > 0) {
         copy_strided(kind, data, &type, stride, buf->data);
+    }
     return se_tensor_of_buf(type, buf, out);
 }

@@ -164,10 +164,12 @@ static void run_blis(const se_product *p, int threads)
 
 /* --- products on panels --- */
 
-/* The kernel of our own for the level in use; NULL: BLIS's. */
-static const se_panels *own_kernel(void)
+/* The kernel of our own for the level in use; NULL: BLIS's, of f32. */
+static const se_panels *own_kernel(se_precision as)
 {
 #ifdef SE_X86
+    if (as == SE_PRECISION_BF16)
+        return se_isa_bf16() ? &se_panels_bf16 : NULL;
     if (se_isa_level() == SE_LEVEL_AVX2)
         return &se_panels_avx2;
     if (se_isa_level() == SE_LEVEL_AVX512)
@@ -186,7 +188,7 @@ static void make_scratch_key(void)
 static void *scratch(size_t bytes)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    enum { PAGE = 2 << 20 }; /* all of it in one large page */
+    enum { PAGE = 2 << 20 }; /* all of it in one large page; of all kernels the same */
     pthread_once(&once, make_scratch_key);
     void *p = pthread_getspecific(scratch_key);
     if (!p) {
@@ -224,17 +226,17 @@ static void run_panels(const se_product *p, const se_panels *u, int threads)
     }
 }
 
-int64_t se_gemm_panels_bytes(int64_t n, int64_t k)
+int64_t se_gemm_panels_bytes(se_precision as, int64_t n, int64_t k)
 {
-    const se_panels *u = own_kernel();
+    const se_panels *u = own_kernel(as);
     if (!u || n <= 0 || k <= 0 || is_small(n, k))
         return 0;
-    return pieces(n, u->columns) * u->columns * k * (int64_t)sizeof(float);
+    return pieces(n, u->columns) * u->columns * pieces(k, u->per_word) * (int64_t)sizeof(float);
 }
 
-void se_gemm_pack(int64_t n, int64_t k, const void *w, void *panels)
+void se_gemm_pack(se_precision as, int64_t n, int64_t k, const void *w, void *panels)
 {
-    const se_panels *u = own_kernel();
+    const se_panels *u = own_kernel(as);
     se_product p = {.n = n, .k = k, .b = w, .rs_b = 1, .cs_b = k};
 #pragma omp parallel for schedule(dynamic, 1) if (!omp_in_parallel())
     for (int64_t j = 0; j < n; j += u->columns)
@@ -243,11 +245,9 @@ void se_gemm_pack(int64_t n, int64_t k, const void *w, void *panels)
 
 /* --- all products --- */
 
-static void run(const se_product *p)
+static void run_as(se_precision as, const se_product *p)
 {
-    if (p->m <= 0 || p->n <= 0)
-        return;
-    const se_panels *u = is_small(p->n, p->k) ? NULL : own_kernel();
+    const se_panels *u = is_small(p->n, p->k) ? NULL : own_kernel(as);
     bool alone = omp_in_parallel() || (double)p->m * (double)p->n * (double)p->k < 65536;
     int threads = alone ? 1 : se_threads();
     if (p->k > 0 && u) {
@@ -261,6 +261,62 @@ static void run(const se_product *p)
     }
     if (p->k > 0)
         run_blis(&q, threads);
+}
+
+/* x rounded to the nearest bf16, of two the even one, as the instructions do it: denormal numbers
+ * to zero. */
+static float round_bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7f800000) == 0)
+        bits &= 0x80000000;
+    else if ((bits & 0x7fffffff) > 0x7f800000)
+        bits |= 0x400000; /* a nan stays one */
+    else
+        bits += 0x7fff + (bits >> 16 & 1);
+    bits &= 0xffff0000;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* A copy of `rows` rows of `columns` elements, rounded; the caller frees it. */
+static float *rounded(const float *x, int64_t rows, int64_t columns, int64_t step)
+{
+    float *y = malloc((size_t)(rows * columns) * sizeof *y);
+    if (!y)
+        SE_BUG("no memory for the copies of a matrix product");
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            y[i * columns + j] = round_bf16(x[i * step + j]);
+    return y;
+}
+
+/* Where there is no kernel for bf16: the product of rounded copies. */
+static void run_rounded(const se_product *p)
+{
+    bool ta = p->cs_a != 1, tb = p->cs_b != 1;
+    se_product q = *p;
+    float *a = rounded(p->a, ta ? p->k : p->m, ta ? p->m : p->k, ta ? p->cs_a : p->rs_a);
+    float *b = rounded(p->b, tb ? p->n : p->k, tb ? p->k : p->n, tb ? p->cs_b : p->rs_b);
+    q.a = a;
+    q.b = b;
+    *(ta ? &q.cs_a : &q.rs_a) = ta ? p->m : p->k;
+    *(tb ? &q.cs_b : &q.rs_b) = tb ? p->k : p->n;
+    run_as(SE_PRECISION_F32, &q);
+    free(a);
+    free(b);
+}
+
+static void run(se_precision as, const se_product *p)
+{
+    if (p->m <= 0 || p->n <= 0)
+        return;
+    bool low = as == SE_PRECISION_BF16 && p->k > 0 && !se_real_is_f64();
+    if (low && (is_small(p->n, p->k) || !own_kernel(as)))
+        run_rounded(p);
+    else
+        run_as(low ? as : SE_PRECISION_F32, p);
 }
 
 static se_product product_of(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a,
@@ -279,33 +335,33 @@ static se_product product_of(bool ta, bool tb, int64_t m, int64_t n, int64_t k, 
                         .rs_c = ldc};
 }
 
-void se_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-             const void *b, int64_t ldb, void *c, int64_t ldc)
+void se_gemm(se_precision as, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a,
+             int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc)
 {
     se_product p = product_of(ta, tb, m, n, k, a, lda, b, ldb, c, ldc);
-    run(&p);
+    run(as, &p);
 }
 
-void se_gemm_add(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                 const void *b, int64_t ldb, void *c, int64_t ldc)
+void se_gemm_add(se_precision as, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a,
+                 int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc)
 {
     se_product p = product_of(ta, tb, m, n, k, a, lda, b, ldb, c, ldc);
     p.add = true;
-    run(&p);
+    run(as, &p);
 }
 
-void se_gemm_linear(int64_t m, int64_t n, int64_t k, const void *a, const void *w,
+void se_gemm_linear(se_precision as, int64_t m, int64_t n, int64_t k, const void *a, const void *w,
                     const void *panels, const void *bias, void *c)
 {
     se_product p = product_of(false, true, m, n, k, a, k, w, k, c, n);
     p.panels = panels;
     p.bias = bias;
-    run(&p);
+    run(as, &p);
 }
 
-void se_gemm_batch(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a,
-                   int64_t lda, int64_t stride_a, const void *b, int64_t ldb, int64_t stride_b,
-                   void *c, int64_t ldc, int64_t stride_c)
+void se_gemm_batch(se_precision as, int64_t batch, bool ta, bool tb, int64_t m, int64_t n,
+                   int64_t k, const void *a, int64_t lda, int64_t stride_a, const void *b,
+                   int64_t ldb, int64_t stride_b, void *c, int64_t ldc, int64_t stride_c)
 {
     int64_t size = (int64_t)element(), threads = omp_in_parallel() ? 1 : se_threads();
     bool share = threads > 1 && batch >= threads &&
@@ -315,6 +371,6 @@ void se_gemm_batch(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64_
         se_product p = product_of(ta, tb, m, n, k, (const char *)a + i * stride_a * size, lda,
                                   (const char *)b + i * stride_b * size, ldb,
                                   (char *)c + i * stride_c * size, ldc);
-        run(&p);
+        run(as, &p);
     }
 }

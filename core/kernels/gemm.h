@@ -7,31 +7,34 @@
 
 #include "op.h"
 
+/* What the operands are rounded to: SE_PRECISION_BF16 rounds both to bf16 first (in double: not at
+ * all) and adds up in f32; where se_isa_computes says no, f32 products of rounded copies. */
+
 /* c[m,n] = op(a) op(b) for row-major matrices; ta/tb: a is stored [k,m], b is stored [n,k]. Leading
  * dimensions in elements. Elements are float, or double while se_real_is_f64(). Splits over threads
  * unless called inside a parallel region. */
-void se_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-             const void *b, int64_t ldb, void *c, int64_t ldc);
+void se_gemm(se_precision as, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a,
+             int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc);
 
 /* c += op(a) op(b). */
-void se_gemm_add(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                 const void *b, int64_t ldb, void *c, int64_t ldc);
+void se_gemm_add(se_precision as, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a,
+                 int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc);
 
 /* c[m,n] = a[m,k] w^T for w [n,k], plus bias [n] where it is not NULL; all contiguous. panels: w as
  * se_gemm_pack made it, or NULL; both give the same bits. */
-void se_gemm_linear(int64_t m, int64_t n, int64_t k, const void *a, const void *w,
+void se_gemm_linear(se_precision as, int64_t m, int64_t n, int64_t k, const void *a, const void *w,
                     const void *panels, const void *bias, void *c);
 
 /* Bytes of w [n,k] packed for se_gemm_linear at the level in use, 64-byte aligned; 0 where packing
  * is of no use. Packing ahead pays for few rows, where packing on the way costs as much as the
  * product. */
-int64_t se_gemm_panels_bytes(int64_t n, int64_t k);
-void se_gemm_pack(int64_t n, int64_t k, const void *w, void *panels);
+int64_t se_gemm_panels_bytes(se_precision as, int64_t n, int64_t k);
+void se_gemm_pack(se_precision as, int64_t n, int64_t k, const void *w, void *panels);
 
 /* `batch` products of equal shape, strides in elements; threads split the batch (and the rows when
  * the batch is small). */
-void se_gemm_batch(int64_t batch, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void *a,
-                   int64_t lda, int64_t stride_a, const void *b, int64_t ldb, int64_t stride_b,
-                   void *c, int64_t ldc, int64_t stride_c);
+void se_gemm_batch(se_precision as, int64_t batch, bool ta, bool tb, int64_t m, int64_t n,
+                   int64_t k, const void *a, int64_t lda, int64_t stride_a, const void *b,
+                   int64_t ldb, int64_t stride_b, void *c, int64_t ldc, int64_t stride_c);
 
 #endif

@@ -72,6 +72,36 @@ se_level se_isa_level(void)
     return (se_level)chosen;
 }
 
+static bool has_bf16(void)
+{
+#ifdef SE_X86
+    return se_isa_has(SE_LEVEL_AVX512) && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+bool se_isa_bf16(void)
+{
+    return se_isa_level() == SE_LEVEL_AVX512 && has_bf16();
+}
+
+se_status se_isa_computes(se_precision p)
+{
+    if (p != SE_PRECISION_BF16 || se_isa_bf16())
+        return SE_OK;
+    if (has_bf16())
+        return se_fail(SE_ERR_ARG,
+                       "AVX-512 BF16 is wanted: this machine has it, but %s is the instruction "
+                       "set in use (SEMBED_ISA)",
+                       se_isa_name(se_isa_level()));
+    return se_fail(
+        SE_ERR_ARG,
+        "AVX-512 BF16 (avx512_bf16 in /proc/cpuinfo) is wanted, which this machine lacks: "
+        "the best it has is %s",
+        se_isa_name(best()));
+}
+
 se_kernel_fn se_kernel_pick(const se_kernel *k)
 {
     se_kernel_fn f = k->level[se_isa_level()];

@@ -15,6 +15,13 @@ bool se_isa_has(se_level level);
 /* Forces a level (tests). SE_ERR_ARG when the machine lacks it. */
 se_status se_isa_force(se_level level);
 
+/* Whether there are kernels for a precision at the level in use, and if not a message that says
+ * what is lacking. What has none is computed another way: slowly. */
+se_status se_isa_computes(se_precision p);
+
+/* Whether AVX-512 BF16 may be used at the level in use. */
+bool se_isa_bf16(void);
+
 /* The function of k for the level in use (portable where that level has none); NULL when k is
  * empty. */
 se_kernel_fn se_kernel_pick(const se_kernel *k);

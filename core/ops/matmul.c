@@ -141,16 +141,17 @@ static void matmul_cpu(const se_task *t, int64_t lo, int64_t hi)
     const char *a = t->in[0], *b = t->in[1];
     char *c = t->out[0];
     int64_t size = (int64_t)se_dtype_size(SE_F32);
+    se_precision as = t->attr[2].i ? SE_PRECISION_BF16 : SE_PRECISION_F32;
     (void)lo;
     (void)hi;
     if (nb == 1 && !ta) { /* one matrix on the right: all rows on the left are one matrix */
-        se_gemm(false, tb, batch * m, n, k, a, lda, b, ldb, c, n);
+        se_gemm(as, false, tb, batch * m, n, k, a, lda, b, ldb, c, n);
     } else if ((na == 1 || na == batch) && (nb == 1 || nb == batch)) {
-        se_gemm_batch(batch, ta, tb, m, n, k, a, lda, na == 1 ? 0 : m * k, b, ldb,
+        se_gemm_batch(as, batch, ta, tb, m, n, k, a, lda, na == 1 ? 0 : m * k, b, ldb,
                       nb == 1 ? 0 : k * n, c, n, m * n);
     } else {
         for (int64_t i = 0; i < batch; i++)
-            se_gemm(ta, tb, m, n, k, a + matrix_at(&z.lead_a, &z.lead, i) * m * k * size, lda,
+            se_gemm(as, ta, tb, m, n, k, a + matrix_at(&z.lead_a, &z.lead, i) * m * k * size, lda,
                     b + matrix_at(&z.lead_b, &z.lead, i) * k * n * size, ldb, c + i * m * n * size,
                     n);
     }
@@ -203,7 +204,7 @@ static void matmul_hlo(se_hlo *h, const se_hlo_rule *r)
         b = matrices(h, b, &lead, tb ? columns : k, tb ? k : columns);
     }
     int batch = a.rank - 2;
-    se_hval c = se_hlo_dot(h, a, b, batch, batch + !ta, batch + tb);
+    se_hval c = se_hlo_dot(h, a, b, batch, batch + !ta, batch + tb, r->attr[2].i);
     r->y[0] = se_hlo_reshape(h, c, r->type[0].rank, r->type[0].dim);
 }
 
@@ -216,17 +217,17 @@ static se_ref flat(se_build *b, se_ref r)
     return t ? se_reshape_to(b, r, 2, (int64_t[]){se_type_rows(t), se_type_last(t)}) : r;
 }
 
-static se_ref product(se_build *b, se_ref x, se_ref y, bool ta, bool tb)
+static se_ref product(se_build *b, se_ref x, se_ref y, bool ta, bool tb, bool bf16)
 {
-    return OP(b, matmul, ATTRS(SE_INT(ta), SE_INT(tb)), x, y);
+    return OP(b, matmul, ATTRS(SE_INT(ta), SE_INT(tb), SE_INT(bf16)), x, y);
 }
 
-/* c = op(a) op(b): da = dc op(b)^T, db = op(a)^T dc, each written without a transposition. A vector
- * is made a matrix first. */
+/* c = op(a) op(b): da = dc op(b)^T, db = op(a)^T dc, each written without a transposition, rounded
+ * to bf16 where c was. A vector is made a matrix first. */
 static void matmul_grad(se_build *b, const se_rule *g)
 {
     const se_type *x = se_ref_type(g->x[0]), *y = se_ref_type(g->x[1]);
-    bool ta = g->attr[0].i && x->rank > 1, tb = g->attr[1].i && y->rank > 1;
+    bool ta = g->attr[0].i && x->rank > 1, tb = g->attr[1].i && y->rank > 1, low = g->attr[2].i;
     sizes z = sizes_of(x, y, ta, tb);
     se_type full = z.lead;
     full.dim[full.rank++] = z.m;
@@ -238,7 +239,7 @@ static void matmul_grad(se_build *b, const se_rule *g)
     if (!a_type || !c_type || !se_ref_ok(dy))
         return;
     if (g->want[0]) {
-        se_ref d = ta ? product(b, c, dy, tb, true) : product(b, dy, c, false, !tb);
+        se_ref d = ta ? product(b, c, dy, tb, true, low) : product(b, dy, c, false, !tb, low);
         g->dx[0] = se_sum_to(b, d, a_type);
         if (x->rank == 1)
             g->dx[0] = se_reshape_to(b, g->dx[0], 1, x->dim);
@@ -248,7 +249,7 @@ static void matmul_grad(se_build *b, const se_rule *g)
             a = flat(b, a);
             dy = flat(b, dy);
         }
-        se_ref d = tb ? product(b, dy, a, true, ta) : product(b, a, dy, !ta, false);
+        se_ref d = tb ? product(b, dy, a, true, ta, low) : product(b, a, dy, !ta, false, low);
         g->dx[1] = se_sum_to(b, d, c_type);
         if (y->rank == 1)
             g->dx[1] = se_reshape_to(b, g->dx[1], 1, y->dim);
@@ -257,9 +258,9 @@ static void matmul_grad(se_build *b, const se_rule *g)
 
 const se_op se_op_matmul = {
     .name = "matmul",
-    .args = "a b ta:bool=false tb:bool=false",
+    .args = "a b ta:bool=false tb:bool=false bf16:bool=false",
     .doc = "matrix product over the last two axes, broadcast over the others; ta, tb: a or b is "
-           "transposed first",
+           "transposed first; bf16: both are rounded to bf16 first, sums stay f32",
     .shape = matmul_shape,
     .sets_rows = true,
     .cpu = {{[SE_LEVEL_PORTABLE] = matmul_cpu}},
@@ -273,7 +274,9 @@ const se_op se_op_matmul = {
         "ta=true; a:f32[2x1x2x3] b:f32[3x4x3] tb=true; a:f32[2x3] b:f32[5x3x4]; a:f32[3] b:f32[3]; "
         "a:f32[3] b:f32[3x4]; a:f32[2x2x3] b:f32[3]; a:f32[3] b:f32[2x3x4]; a:f32[2x0] b:f32[0x3]; "
         "a:f32[0x2] b:f32[2x3]; a:f32[201x60] b:f32[60x220]; a:f32[40x30x50] b:f32[40x30x50] "
-        "tb=true",
+        "tb=true; a:f32[5x3] b:f32[3x4] bf16=true; a:f32[31x67] b:f32[31x45] ta=true bf16=true; "
+        "a:f32[201x61] b:f32[220x61] tb=true bf16=true; a:f32[4x60x7] b:f32[4x33x60] ta=true "
+        "tb=true bf16=true; a:f32[61] b:f32[61x70] bf16=true",
     .promote = true,
 };
 
@@ -305,17 +308,22 @@ static se_status linear_shape(const se_shape *s)
     return SE_OK;
 }
 
-/* Weights packed for the kernels, where rows are so few that packing on the way would show. */
-static const void *panels_of(se_buf *w, const void *data, int64_t m, int64_t n, int64_t k)
+/* Weights packed for the kernels, where rows are so few that packing on the way would show, and
+ * always where that takes less memory than the weights themselves. */
+static const void *panels_of(se_precision as, se_buf *w, const void *data, int64_t m, int64_t n,
+                             int64_t k)
 {
     enum { FEW_ROWS = 512 };
-    int64_t bytes = se_gemm_panels_bytes(n, k);
+    int64_t bytes = se_gemm_panels_bytes(as, n, k);
     bool fresh;
-    if (!w || bytes == 0 || (m > FEW_ROWS && !w->packed))
+    if (!w || bytes == 0 || (as == SE_PRECISION_F32 && m > FEW_ROWS && !w->packed))
         return NULL;
-    void *panels = se_buf_packed(w, se_isa_level(), (size_t)bytes, &fresh);
-    if (fresh)
-        se_gemm_pack(n, k, data, panels);
+    int kind = (int)se_isa_level() * SE_PRECISIONS + (int)as;
+    void *panels = se_buf_packed(w, kind, (size_t)bytes, &fresh);
+    if (fresh) {
+        se_gemm_pack(as, n, k, data, panels);
+        se_buf_idle(w);
+    }
     return panels;
 }
 
@@ -325,8 +333,9 @@ static void linear_cpu(const se_task *t, int64_t lo, int64_t hi)
     (void)lo;
     (void)hi;
     int64_t m = se_type_rows(&t->in_type[0]), n = w->dim[0], k = w->dim[1];
-    const void *panels = t->leaf ? panels_of(t->leaf[1], t->in[1], m, n, k) : NULL;
-    se_gemm_linear(m, n, k, t->in[0], t->in[1], panels, t->in[2], t->out[0]);
+    se_precision as = t->attr[0].i ? SE_PRECISION_BF16 : SE_PRECISION_F32;
+    const void *panels = t->leaf ? panels_of(as, t->leaf[1], t->in[1], m, n, k) : NULL;
+    se_gemm_linear(as, m, n, k, t->in[0], t->in[1], panels, t->in[2], t->out[0]);
 }
 
 static double linear_work(const se_task *t)
@@ -337,24 +346,25 @@ static double linear_work(const se_task *t)
 static void linear_grad(se_build *b, const se_rule *g)
 {
     if (g->want[0])
-        g->dx[0] = product(b, g->dy[0], g->x[1], false, false);
+        g->dx[0] = product(b, g->dy[0], g->x[1], false, false, g->attr[0].i);
     if (g->want[1])
-        g->dx[1] = product(b, flat(b, g->dy[0]), flat(b, g->x[0]), true, false);
+        g->dx[1] = product(b, flat(b, g->dy[0]), flat(b, g->x[0]), true, false, g->attr[0].i);
     if (g->want[2])
         g->dx[2] = se_sum_to(b, g->dy[0], se_ref_type(g->x[2]));
 }
 
 static void linear_expand(se_build *b, const se_rule *g)
 {
-    g->y[0] = product(b, g->x[0], g->x[1], false, true);
+    g->y[0] = product(b, g->x[0], g->x[1], false, true, g->attr[0].i);
     if (se_ref_ok(g->x[2]))
         g->y[0] = OP2(b, add, g->y[0], g->x[2]);
 }
 
 const se_op se_op_linear = {
     .name = "linear",
-    .args = "x weight bias?",
-    .doc = "x times the transposed weight [out, in], plus bias",
+    .args = "x weight bias? bf16:bool=false",
+    .doc = "x times the transposed weight [out, in], plus bias; bf16: x and weight are rounded to "
+           "bf16 first, sums stay f32",
     .shape = linear_shape,
     .cpu = {{[SE_LEVEL_PORTABLE] = linear_cpu}},
     .work = linear_work,
@@ -363,7 +373,8 @@ const se_op se_op_linear = {
     .sample = "x:f32[2x3] weight:f32[4x3] bias:f32[4]; x:f32[2x3] weight:f32[4x3]; "
               "x:f32[5x2x3] weight:f32[4x3] bias:f32[4]; x:f32[3] weight:f32[4x3] bias:f32[4]; "
               "x:f32[0x3] weight:f32[4x3] bias:f32[4]; x:f32[301x90] weight:f32[170x90] "
-              "bias:f32[170]; x:f32[2x0] weight:f32[3x0] bias:f32[3]",
+              "bias:f32[170]; x:f32[2x0] weight:f32[3x0] bias:f32[3]; x:f32[2x5] weight:f32[4x5] "
+              "bias:f32[4] bf16=true; x:f32[301x91] weight:f32[170x91] bias:f32[170] bf16=true",
     .promote = true,
     .rowwise = true,
 };
@@ -393,7 +404,7 @@ static se_status dot_shape(const se_shape *s)
 static void dot_expand(se_build *b, const se_rule *g)
 {
     if (se_ref_type(g->x[0])->dtype == SE_F32)
-        g->y[0] = product(b, g->x[0], g->x[1], false, false);
+        g->y[0] = product(b, g->x[0], g->x[1], false, false, false);
     else
         g->y[0] = OP1(b, sum, OP2(b, mul, g->x[0], g->x[1]));
 }

@@ -147,7 +147,7 @@ static void nearest_hlo(se_hlo *h, const se_hlo_rule *r)
 {
     int64_t from = r->attr[0].i, count = r->attr[1].i, m = r->x[0].dim[0], k = r->x[2].dim[1];
     se_hval rows = se_hlo_slice(h, r->x[1], 0, from, from + count, 1), in[3], out[3];
-    se_hval score = se_hlo_dot(h, r->x[0], rows, 0, 1, 1);
+    se_hval score = se_hlo_dot(h, r->x[0], rows, 0, 1, 1, false);
     if (r->attr[3].i) {
         se_hval square = se_hlo_sum(h, se_hlo_binary(h, "multiply", rows, rows), 2);
         se_hval norm = se_hlo_unary(h, "sqrt", square), least = se_hlo_like(h, norm, 1e-12);

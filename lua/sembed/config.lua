@@ -10,6 +10,7 @@
 -- the engine's keys: device, threads, profile, memory, precision, seed, mpi.
 
 local fail = require 'sembed.fail'
+local precision = require 'sembed.precision'
 local run = require 'sembed.run'
 
 local config = {}
@@ -78,12 +79,10 @@ end
 function config.use_engine(cfg)
   local core = require 'sembed.ffi'
   local C = core.C
-  if cfg.precision ~= 'f32' and (cfg.precision ~= 'bf16' or cfg.device == 'cpu') then
-    fail.raise('precision=%s: f32 is there, and bf16 with device=xla:N', tostring(cfg.precision))
-  end
   core.check(C.se_device_use(tostring(cfg.device), cfg.precision == 'bf16'))
   local shard = package.loaded['sembed.shard']
   if shard then shard.count = tonumber(C.se_shard_count()) end
+  precision.use(cfg.precision)
   fail.unless(cfg.threads >= 0 and cfg.threads % 1 == 0, 'threads=%s: a count is wanted, 0 for all',
     tostring(cfg.threads))
   C.se_threads_set(cfg.threads)

@@ -4,6 +4,7 @@
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local graph = require 'sembed.graph'
+local precision = require 'sembed.precision'
 local tensor = require 'sembed.tensor'
 
 local C = core.C
@@ -54,6 +55,7 @@ local function options_of(o)
     prompt = text_or_nil(o.prompt), prompt_name = text_or_nil(o.prompt_name),
     dims = number_or_nil(o.dims), length = number_or_nil(o.tokens),
     batch = number_or_nil(o.batch), normalize = normalize,
+    precision = precision.name(o.precision),
   }
 end
 

@@ -60,6 +60,7 @@ local modules = {
   op = function() return require 'sembed.op' end,
   pca = function() return require 'sembed.pca' end,
   plot = function() return require('sembed.plot').plot end,
+  precision = function() return require 'sembed.precision' end,
   quantize = function() return require 'sembed.quantize' end,
   progress = function() return require 'sembed.progress' end,
   random = function() return require 'sembed.random' end,
@@ -152,9 +153,11 @@ function se.threads() return core.C.se_threads() end
 -- The instruction set in use: 'portable', 'avx2' or 'avx512'.
 function se.isa() return core.text(core.C.se_isa_used()) end
 
--- GFLOP/s of f32 products (m x k) (k x n) with all threads: the best within `seconds`.
-function se.gemm_rate(m, n, k, seconds)
-  return tonumber(core.C.se_gemm_rate(m, n, k, seconds or 1))
+-- GFLOP/s of products (m x k) (k x n) with all threads, the best within `seconds`, in f32 or
+-- another precision ('bf16').
+function se.gemm_rate(m, n, k, seconds, precision)
+  local number = require('sembed.precision').number(precision or 'f32')
+  return tonumber(core.C.se_gemm_rate(number, m, n, k, seconds or 1))
 end
 
 se.version = core.text(core.C.se_version())

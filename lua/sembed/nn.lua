@@ -3,6 +3,7 @@
 local device = require 'sembed.device'
 local fail = require 'sembed.fail'
 local op = require 'sembed.op'
+local precision = require 'sembed.precision'
 local random = require 'sembed.random'
 local tensor = require 'sembed.tensor'
 
@@ -82,9 +83,12 @@ local function class(call)
   return c
 end
 
-local Linear = class(function(self, x) return (f.linear(x, self.weight, self.bias)) end)
+local Linear = class(function(self, x)
+  return (f.linear(x, self.weight, self.bias, { bf16 = precision.now == 'bf16' }))
+end)
 
--- weight [out, in], bias [out]: x times the transposed weight, plus bias.
+-- weight [out, in], bias [out]: x times the transposed weight, plus bias; computed in the precision
+-- in force (precision=).
 function nn.linear(weight, bias)
   return layer(Linear, { weight = weight, bias = bias }, 'weight', 'bias')
 end

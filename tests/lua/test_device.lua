@@ -29,7 +29,6 @@ tells('', '-e 1 device=xla:two', 'device=xla:two: cpu or xla:N is wanted')
 tells('', '-e 1 device=xla:2x', 'device=xla:2x: cpu or xla:N is wanted')
 tells('/no/plugin.so', '-e 1 device=xla:1', 'device=xla:1: /no/plugin.so: not a PJRT plugin')
 tells('libm.so.6', '-e 1 device=xla:1', 'libm.so.6: not a PJRT plugin: it has no GetPjrtApi')
-tells('', '-e 1 precision=bf16', 'precision=bf16: f32 is there, and bf16 with device=xla:N')
 
 tells('', 'devise=cpu </dev/null', 'devise=cpu: the prompt takes the keys of the engine')
 

@@ -13,6 +13,7 @@ local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 local nn = require 'sembed.nn'
 local op = require 'sembed.op'
+local precision = require 'sembed.precision'
 local save = require 'sembed.model.save'
 local shard = require 'sembed.shard'
 local tensor = require 'sembed.tensor'
@@ -164,10 +165,12 @@ local function encode_here(self, texts, options)
   local length, prompt = options.length or self.length, prompt_of(self, options)
   local inner, outer = normalize, false
   if dims and normalize then inner, outer = nil, true end
-  local parts, order, cut = encode_sorted(self, with_prompt(texts, prompt), {
+  local job = {
     length = length, skip = prompt_tokens(self, prompt, length), dims = dims,
     most = options.batch or #texts, inner = inner, outer = outer,
-  })
+  }
+  local parts, order, cut = precision.within(options.precision, encode_sorted, self,
+    with_prompt(texts, prompt), job)
   local x = unsort(tensor.join(parts), order)
   tensor.keep(x)
   tensor.eval(x)
@@ -178,7 +181,8 @@ end
 -- the texts, and how many of them were cut to `length` tokens.
 -- options: batch (texts at once, at most), length (the model's), normalize (as the folder says),
 -- prompt (a string; '' for none), prompt_name (of model.prompts; else the folder's default),
--- dims (only the first so many numbers; `normalize = true` then makes unit length of those).
+-- dims (only the first so many numbers; `normalize = true` then makes unit length of those),
+-- precision (of the linear layers: 'f32', 'bf16'; else the one in force).
 -- Several processes share the work: each encodes its part of the texts, all get all vectors.
 local function encode(self, texts, options)
   options = options or {}

@@ -31,7 +31,8 @@ end
 -- cfg: the keys of `sembed encode`; inputs: paths of the texts.
 return function(cfg, inputs)
   local facts = { sembed = require('sembed').version, isa = core.text(core.C.se_isa_used()),
-    model = cfg.model, inputs = #inputs }
+    model = cfg.model, inputs = #inputs,
+    precision = require('sembed.precision').now }
   add_model(facts, cfg.model)
   for i, path in ipairs(inputs) do add_file(facts, ('in, file %d'):format(i), path) end
   for i, path in ipairs(cfg.calibrate) do
