@@ -121,13 +121,12 @@ void se_buf_unref(se_buf *b)
     free(b);
 }
 
-void *se_buf_packed(se_buf *b, int kind, size_t bytes, bool *fresh)
+void *se_buf_packed(se_buf *b, int kind, size_t bytes, int wishes, bool *fresh)
 {
-    enum { WISHES = 3 };
     *fresh = false;
     if (b->packed && b->packed_kind == kind && b->packed_bytes == bytes)
         return b->packed;
-    if (b->rewritten || ++b->packed_wishes < WISHES)
+    if (b->rewritten || ++b->packed_wishes < wishes)
         return NULL;
     drop_packed(b);
     b->packed_wishes = 0; /* where memory is short, asking each time would take time */

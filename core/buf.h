@@ -53,11 +53,11 @@ se_buf *se_buf_ref(se_buf *b);
 void se_buf_unref(se_buf *b); /* NULL is allowed */
 
 /* Memory for a copy of the data in the order that kernels like best. Only data that is asked for
- * again and again (the third time on) and was never written over gets one: weights that are used,
- * not weights that are trained. NULL: there is none, or no memory for it; then do without. `kind`
- * tells orders apart; *fresh is set when the caller has to fill the memory. It goes with the
- * buffer. */
-void *se_buf_packed(se_buf *b, int kind, size_t bytes, bool *fresh);
+ * again and again (from the wish of that number on) and was never written over gets one: weights
+ * that are used, not weights that are trained. NULL: there is none, or no memory for it; then do
+ * without. `kind` tells orders apart; *fresh is set when the caller has to fill the memory. It goes
+ * with the buffer. */
+void *se_buf_packed(se_buf *b, int kind, size_t bytes, int wishes, bool *fresh);
 
 /* The data will hardly be read from now on, since a packed copy serves: a mapped file's pages are
  * given back, and read again if they are wanted after all. */

@@ -17,6 +17,14 @@ static void fail(se_build *b, se_status status)
     b->message = se_strdup(se_message());
 }
 
+void se_no_gradient(se_build *b, const se_rule *g, const char *why)
+{
+    if (b->status)
+        return;
+    fail(b, se_shape_fail(g->op, "has no gradient: %s (%s:%d)", why, b->file ? b->file : "-",
+                          b->line));
+}
+
 se_status se_build_finish(se_build *b)
 {
     for (int i = b->count; i-- > 0;)

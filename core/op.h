@@ -254,6 +254,9 @@ SE_API se_ref se_reshape_to(se_build *b, se_ref x, int rank, const int64_t *dim)
 SE_API se_ref se_add_grads(se_build *b, se_ref a,
                            se_ref c); /* a + c, where a null reference is zero */
 
+/* For a .grad that refuses: the gradient graph is not built, and the message says why. */
+SE_API void se_no_gradient(se_build *b, const se_rule *g, const char *why);
+
 /* Gradients of sum(y[i] * dy[i]) with respect to x[j], through the graph between them. Lets a fused
  * gradient op give as its .expand the derivative of the forward op's expansion. */
 SE_API void se_grad_between(se_build *b, int n_y, const se_ref *y, const se_ref *dy, int n_x,

@@ -25,7 +25,8 @@
 --   length=N           tokens of a text at most; else as the folder says
 --   strict=true        a longer text is an error, with its place; else it is cut and counted
 --   tokens=true        vectors of all tokens before pooling: jsonl, or safetensors with "starts"
---   precision=bf16     of the linear layers: faster, where the machine has AVX-512 BF16
+--   precision=bf16|int8   of the linear layers: faster, with vectors a little off (sembed help
+--                      devices)
 --   batch=64           texts computed at once: changes the time, never a bit of the result
 --   save=5             seconds of work that a sudden end may cost
 --   resume=auto        go on with OUT.part after a stop of any kind; a finished OUT stays as it is

@@ -11,7 +11,7 @@
 --   truncate=true        /embed cuts too long texts unless it is told otherwise; else 413
 --   body= queue= connections= timeout=   bytes of a body (413), requests that wait (429), open
 --                        connections, seconds that a request may take to arrive (408)
---   precision=bf16       faster, with vectors a little off (sembed help devices)
+--   precision=bf16|int8  faster, with vectors a little off (sembed help devices)
 --   log=true             a line on standard error for each request
 -- Ctrl-C or SIGTERM finishes what was accepted; a second one ends at once.
 local se = require 'sembed'

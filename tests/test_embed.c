@@ -175,6 +175,11 @@ static void options(void **state)
     } else {
         refused(SE_ERR_ARG, se_model_encode(model, 1, &text, NULL, &low, out, NULL), "BF16");
     }
+    low.precision = SE_PRECISION_INT8;
+    encode_one(text, &low, plain);
+    assert_memory_not_equal(plain, wanted[9], sizeof plain);
+    for (int i = 0; i < DIMS; i++)
+        assert_true(fabsf(plain[i] - wanted[9][i]) < 0.05F);
     encode_one(text, NULL, out);
     assert_memory_equal(out, wanted[9], sizeof out);
 

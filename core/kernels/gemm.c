@@ -168,6 +168,10 @@ static void run_blis(const se_product *p, int threads)
 static const se_panels *own_kernel(se_precision as)
 {
 #ifdef SE_X86
+    if (as == SE_PRECISION_INT8 && se_isa_vnni())
+        return &se_panels_int8_avx512;
+    if (as == SE_PRECISION_INT8 && se_isa_level() >= SE_LEVEL_AVX2)
+        return &se_panels_int8_avx2;
     if (as == SE_PRECISION_BF16)
         return se_isa_bf16() ? &se_panels_bf16 : NULL;
     if (se_isa_level() == SE_LEVEL_AVX2)
@@ -175,7 +179,7 @@ static const se_panels *own_kernel(se_precision as)
     if (se_isa_level() == SE_LEVEL_AVX512)
         return &se_panels_avx512;
 #endif
-    return NULL;
+    return as == SE_PRECISION_INT8 ? &se_panels_int8_portable : NULL;
 }
 
 static pthread_key_t scratch_key;
@@ -229,9 +233,10 @@ static void run_panels(const se_product *p, const se_panels *u, int threads)
 int64_t se_gemm_panels_bytes(se_precision as, int64_t n, int64_t k)
 {
     const se_panels *u = own_kernel(as);
-    if (!u || n <= 0 || k <= 0 || is_small(n, k))
+    if (!u || n <= 0 || k <= 0 || (as != SE_PRECISION_INT8 && is_small(n, k)))
         return 0;
-    return pieces(n, u->columns) * u->columns * pieces(k, u->per_word) * (int64_t)sizeof(float);
+    int64_t words = pieces(k, u->per_word) + u->extra;
+    return pieces(n, u->columns) * u->columns * words * (int64_t)sizeof(float);
 }
 
 void se_gemm_pack(se_precision as, int64_t n, int64_t k, const void *w, void *panels)
@@ -357,6 +362,55 @@ void se_gemm_linear(se_precision as, int64_t m, int64_t n, int64_t k, const void
     p.panels = panels;
     p.bias = bias;
     run(as, &p);
+}
+
+/* --- int8 --- */
+
+int64_t se_gemm_int8_bytes(int64_t m, int64_t k)
+{
+    const se_panels *u = own_kernel(SE_PRECISION_INT8);
+    return m * (pieces(k, u->per_word) + 1) * (int64_t)sizeof(float);
+}
+
+/* Rows of a as words, with their scales behind them. */
+static void round_rows(const se_panels *u, int64_t m, int64_t k, const float *a, float *to)
+{
+    enum { AT_ONCE = 8 };
+    int64_t words = pieces(k, u->per_word);
+#pragma omp parallel for schedule(static) if (m * k > 65536 && !omp_in_parallel())
+    for (int64_t i = 0; i < m; i += AT_ONCE)
+        u->round_rows(smaller(AT_ONCE, m - i), k, a + i * k, to + i * words, to + m * words + i);
+}
+
+void se_gemm_int8(int64_t m, int64_t n, int64_t k, const float *a, const float *w,
+                  const void *panels, const float *bias, float *c, void *room)
+{
+    if (m <= 0 || n <= 0)
+        return;
+    const se_panels *u = own_kernel(SE_PRECISION_INT8);
+    int64_t words = pieces(k, u->per_word), all = pieces(n, u->columns) * u->columns;
+    se_product p = product_of(false, true, m, n, k, room, words, w, k, c, n);
+    p.bias = bias;
+    for (int64_t i = 0; k <= 0 && i < m * n; i++)
+        c[i] = bias ? bias[i % n] : 0;
+    if (k <= 0)
+        return;
+    void *own = NULL;
+    if (!panels) {
+        int64_t bytes = se_gemm_panels_bytes(SE_PRECISION_INT8, n, k);
+        if (!(own = aligned_alloc(64, (size_t)(bytes + 63) / 64 * 64)))
+            SE_BUG("no memory for the weights of a matrix product");
+        se_gemm_pack(SE_PRECISION_INT8, n, k, w, own);
+        panels = own;
+    }
+    round_rows(u, m, k, a, room);
+    p.panels = panels;
+    p.row_scale = (const float *)room + m * words;
+    p.start = (const float *)panels + all * words;
+    p.column_scale = p.start + all;
+    bool alone = omp_in_parallel() || (double)m * (double)n * (double)k < 65536;
+    run_panels(&p, u, alone ? 1 : se_threads());
+    free(own);
 }
 
 void se_gemm_batch(se_precision as, int64_t batch, bool ta, bool tb, int64_t m, int64_t n,

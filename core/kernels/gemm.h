@@ -25,11 +25,19 @@ void se_gemm_add(se_precision as, bool ta, bool tb, int64_t m, int64_t n, int64_
 void se_gemm_linear(se_precision as, int64_t m, int64_t n, int64_t k, const void *a, const void *w,
                     const void *panels, const void *bias, void *c);
 
-/* Bytes of w [n,k] packed for se_gemm_linear at the level in use, 64-byte aligned; 0 where packing
- * is of no use. Packing ahead pays for few rows, where packing on the way costs as much as the
- * product. */
+/* Bytes of w [n,k] packed for se_gemm_linear or se_gemm_int8 at the level in use, 64-byte aligned;
+ * 0 where packing is of no use. Packing ahead pays for few rows, where packing on the way costs as
+ * much as the product. */
 int64_t se_gemm_panels_bytes(se_precision as, int64_t n, int64_t k);
 void se_gemm_pack(se_precision as, int64_t n, int64_t k, const void *w, void *panels);
+
+/* c[m,n] = a[m,k] w^T + bias as se_gemm_linear, rounded to int8: each row of a and of w by a scale
+ * of its own, its largest |x| / 127; sums are exact integers, k at most SE_GEMM_INT8_K. room:
+ * se_gemm_int8_bytes, 64-byte aligned. Always floats. panels NULL: w is packed first. */
+#define SE_GEMM_INT8_K 131072
+int64_t se_gemm_int8_bytes(int64_t m, int64_t k);
+void se_gemm_int8(int64_t m, int64_t n, int64_t k, const float *a, const float *w,
+                  const void *panels, const float *bias, float *c, void *room);
 
 /* `batch` products of equal shape, strides in elements; threads split the batch (and the rows when
  * the batch is small). */

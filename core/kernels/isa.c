@@ -86,6 +86,15 @@ bool se_isa_bf16(void)
     return se_isa_level() == SE_LEVEL_AVX512 && has_bf16();
 }
 
+bool se_isa_vnni(void)
+{
+#ifdef SE_X86
+    return se_isa_level() == SE_LEVEL_AVX512 && __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
+}
+
 se_status se_isa_computes(se_precision p)
 {
     if (p != SE_PRECISION_BF16 || se_isa_bf16())

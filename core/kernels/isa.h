@@ -19,8 +19,9 @@ se_status se_isa_force(se_level level);
  * what is lacking. What has none is computed another way: slowly. */
 se_status se_isa_computes(se_precision p);
 
-/* Whether AVX-512 BF16 may be used at the level in use. */
+/* Whether AVX-512 BF16, AVX-512 VNNI may be used at the level in use. */
 bool se_isa_bf16(void);
+bool se_isa_vnni(void);
 
 /* The function of k for the level in use (portable where that level has none); NULL when k is
  * empty. */

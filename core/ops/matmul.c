@@ -5,6 +5,7 @@
 #include "buf.h"
 #include "kernels/gemm.h"
 #include "kernels/isa.h"
+#include "ops/linear.h"
 
 #include <string.h>
 
@@ -282,7 +283,7 @@ const se_op se_op_matmul = {
 
 /* --- linear --- */
 
-static se_status linear_shape(const se_shape *s)
+se_status se_linear_shape(const se_shape *s)
 {
     char a[SE_TYPE_TEXT], c[SE_TYPE_TEXT];
     const se_type *x = &s->in[0], *w = &s->in[1], *bias = &s->in[2];
@@ -310,18 +311,19 @@ static se_status linear_shape(const se_shape *s)
 
 /* Weights packed for the kernels, where rows are so few that packing on the way would show, and
  * always where that takes less memory than the weights themselves. */
-static const void *panels_of(se_precision as, se_buf *w, const void *data, int64_t m, int64_t n,
-                             int64_t k)
+const void *se_linear_panels(const se_task *t, se_precision as, int64_t m, int64_t n, int64_t k)
 {
-    enum { FEW_ROWS = 512 };
+    enum { FEW_ROWS = 512, OFTEN = 3 };
     int64_t bytes = se_gemm_panels_bytes(as, n, k);
-    bool fresh;
-    if (!w || bytes == 0 || (as == SE_PRECISION_F32 && m > FEW_ROWS && !w->packed))
+    se_buf *w = t->leaf ? t->leaf[1] : NULL;
+    bool fresh, f32 = as == SE_PRECISION_F32;
+    if (!w || bytes == 0 || (f32 && m > FEW_ROWS && !w->packed))
         return NULL;
     int kind = (int)se_isa_level() * SE_PRECISIONS + (int)as;
-    void *panels = se_buf_packed(w, kind, (size_t)bytes, &fresh);
+    int wishes = as == SE_PRECISION_INT8 ? 1 : OFTEN; /* int8 has to be packed anyway */
+    void *panels = se_buf_packed(w, kind, (size_t)bytes, wishes, &fresh);
     if (fresh) {
-        se_gemm_pack(as, n, k, data, panels);
+        se_gemm_pack(as, n, k, t->in[1], panels);
         se_buf_idle(w);
     }
     return panels;
@@ -334,11 +336,11 @@ static void linear_cpu(const se_task *t, int64_t lo, int64_t hi)
     (void)hi;
     int64_t m = se_type_rows(&t->in_type[0]), n = w->dim[0], k = w->dim[1];
     se_precision as = t->attr[0].i ? SE_PRECISION_BF16 : SE_PRECISION_F32;
-    const void *panels = t->leaf ? panels_of(as, t->leaf[1], t->in[1], m, n, k) : NULL;
+    const void *panels = se_linear_panels(t, as, m, n, k);
     se_gemm_linear(as, m, n, k, t->in[0], t->in[1], panels, t->in[2], t->out[0]);
 }
 
-static double linear_work(const se_task *t)
+double se_linear_work(const se_task *t)
 {
     return 2.0 * (double)se_type_count(&t->out_type[0]) * (double)t->in_type[1].dim[1];
 }
@@ -365,9 +367,9 @@ const se_op se_op_linear = {
     .args = "x weight bias? bf16:bool=false",
     .doc = "x times the transposed weight [out, in], plus bias; bf16: x and weight are rounded to "
            "bf16 first, sums stay f32",
-    .shape = linear_shape,
+    .shape = se_linear_shape,
     .cpu = {{[SE_LEVEL_PORTABLE] = linear_cpu}},
-    .work = linear_work,
+    .work = se_linear_work,
     .grad = linear_grad,
     .expand = linear_expand,
     .sample = "x:f32[2x3] weight:f32[4x3] bias:f32[4]; x:f32[2x3] weight:f32[4x3]; "

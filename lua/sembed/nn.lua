@@ -84,6 +84,7 @@ local function class(call)
 end
 
 local Linear = class(function(self, x)
+  if precision.now == 'int8' then return (f.linear_int8(x, self.weight, self.bias)) end
   return (f.linear(x, self.weight, self.bias, { bf16 = precision.now == 'bf16' }))
 end)
 

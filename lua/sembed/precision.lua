@@ -1,4 +1,4 @@
--- What the linear layers of a model compute in: 'f32' or 'bf16'. Everything else is f32.
+-- What the linear layers of a model compute in: 'f32', 'bf16' or 'int8'. Everything else is f32.
 --
 --   precision.now                  the one in force: what precision= said, else f32
 --   precision.within(name, f, ...) the results of f(...), run with another one
@@ -6,19 +6,20 @@
 local core = require 'sembed.ffi'
 local fail = require 'sembed.fail'
 
-local precision = { now = 'f32', names = { 'f32', 'bf16' } }
+local precision = { now = 'f32', names = { 'f32', 'bf16', 'int8' } }
 
 local C = core.C
 local facts = core.new 'se_device_facts'
 
 -- What C calls them.
-local numbers = { f32 = C.SE_PRECISION_F32, bf16 = C.SE_PRECISION_BF16 }
+local numbers = { f32 = C.SE_PRECISION_F32, bf16 = C.SE_PRECISION_BF16,
+  int8 = C.SE_PRECISION_INT8 }
 precision.numbers = numbers
 
 -- An error where there is no such precision or this machine cannot compute in it.
 function precision.check(name)
   if not numbers[name] then
-    fail.raise('precision=%s: %s is wanted', tostring(name), table.concat(precision.names, ' or '))
+    fail.raise('precision=%s: %s is wanted', tostring(name), table.concat(precision.names, ', '))
   end
   C.se_device_read(facts)
   if facts.shards > 0 then return name end -- XLA does it one way or another

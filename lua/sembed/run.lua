@@ -23,7 +23,7 @@ function run.print_manual()
   end
   if not lines[1] then lines[1] = (run.file or 'this recipe') .. ' has no comment at its head.' end
   lines[#lines + 1] = '\nEvery recipe: threads=N memory=8G seed=N profile=true device=cpu '
-    .. 'precision=f32|bf16'
+    .. 'precision=f32|bf16|int8'
   io.write(table.concat(lines, '\n'), '\n')
   run.configured = true -- whatever keys came
 end

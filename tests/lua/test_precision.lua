@@ -27,10 +27,12 @@ local exact = model:encode(texts)
 -- Smallest cosine of the rows, which have unit length.
 local function nearness(a, b) return (a * b):sum(2):min():item() end
 
--- How far from f32 a vector may be, and from the same sums in another order. Of the tiny model's 32
--- numbers each rounds away 2^-9 of itself; what the order changes can only move a number that is
--- rounded again from one bf16 to the next.
-local bounds = { bf16 = { from_f32 = 0.9998, from_portable = 2e-3 } }
+-- How far from f32 a vector may be, and from the same arithmetic done another way. bf16 rounds away
+-- 2^-9 of a number, int8 1/254 of a row's largest; what the order of sums changes in f32 (bf16's
+-- own, and norms and attention before the next layer) can only move a number that is rounded again
+-- from one step to the next.
+local bounds = { bf16 = { from_f32 = 0.9998, from_portable = 2e-3 },
+  int8 = { from_f32 = 0.999, from_portable = 4e-3 } }
 
 local computed = {}
 for name, bound in pairs(bounds) do
@@ -88,8 +90,15 @@ local function shell(keys)
   return text
 end
 check.equal(shell 'precision=f32', 'f32\n', 'precision=f32')
+check.equal(shell 'precision=int8', 'int8\n', 'precision=int8')
 check.ok(shell('precision=bf16'):find('precision=bf16: AVX-512 BF16', 1, true), 'bf16 refused: %s',
   shell 'precision=bf16')
+
+-- int8 refuses to be trained.
+local layer = se.nn.linear(se.ones(3, 5), se.zeros(3))
+local function train() return (se.grad(layer(se.ones(2, 5)):sum(), layer.params)) end
+check.fails(function() se.precision.within('int8', train) end,
+  'linear_int8: has no gradient: int8 is for encoding', 'test_precision.lua')
 
 -- Gradients of a product of rounded numbers: products of rounded numbers, too.
 local function rounded(x) return x:cast('bf16'):cast('f32') end

@@ -414,6 +414,25 @@ for x in ("2x3", "5x1x3", "0x3", "1x3", "3"):
     if x != "3":
         case("linear", "x:linear(w, b)", F.linear, f"x:f32[{x}]", "w:f32[4x3]", "b:f32[4]")
 case("linear", "x:linear(w)", F.linear, "x:f32[33x65]", "w:f32[17x65]")
+
+
+def rounded_linear(x, w):
+    return F.linear(x.bfloat16().double(), w.bfloat16().double())
+
+
+def int8_linear(x, w, b=0):
+    def rounded(x):
+        most = x.abs().amax(-1, keepdim=True)
+        return (x * torch.where(most > 0, 127 / most, 0)).round(), most / 127
+    (x, scale), (w, columns) = rounded(x), rounded(w)
+    return F.linear(x, w) * scale * columns.squeeze(-1) + b
+
+
+for x, w in (("3x5", "4x5"), ("33x65", "37x65"), ("2x1x700", "3x700"), ("1x1", "1x1"), ("0x3", "4x3")):
+    case("linear", "x:linear(w, nil, { bf16 = true })", rounded_linear, f"x:f32[{x}]!", f"w:f32[{w}]!", size=int(x.split("x")[-1]) / 6)
+    case("linear_int8", "x:linear_int8(w)", int8_linear, f"x:f32[{x}]!", f"w:f32[{w}]!")
+    case("linear_int8", "x:linear_int8(w, b)", int8_linear, f"x:f32[{x}]!", f"w:f32[{w}]!", f"b:f32[{w.split('x')[0]}]!")
+case("linear_int8", "x:linear_int8(w)", int8_linear, "x:f32[3x2]=0,0,1,-127,1e-20,3e-21!", "w:f32[2x2]=0,0,5,1e9!")
 case("dot", "x:dot(y)", torch.dot, "x:f32[5]", "y:f32[5]")
 case("dot", "x:dot(y)", torch.dot, "x:f32[1]", "y:f32[1]")
 case("dot", "x:dot(y)", torch.dot, "x:f32[0]", "y:f32[0]")

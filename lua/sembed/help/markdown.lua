@@ -145,7 +145,7 @@ end
 
 local RECIPES = [[
 Each runs as `sembed NAME key=value ...`. All of them know the keys of the engine, too:
-`threads=N memory=8G seed=N profile=true device=xla:1 precision=f32|bf16`.
+`threads=N memory=8G seed=N profile=true device=xla:1 precision=f32|bf16|int8`.
 ]]
 
 local function recipes_page()

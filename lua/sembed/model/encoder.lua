@@ -182,7 +182,7 @@ end
 -- options: batch (texts at once, at most), length (the model's), normalize (as the folder says),
 -- prompt (a string; '' for none), prompt_name (of model.prompts; else the folder's default),
 -- dims (only the first so many numbers; `normalize = true` then makes unit length of those),
--- precision (of the linear layers: 'f32', 'bf16'; else the one in force).
+-- precision (of the linear layers: 'f32', 'bf16', 'int8'; else the one in force).
 -- Several processes share the work: each encodes its part of the texts, all get all vectors.
 local function encode(self, texts, options)
   options = options or {}
