@@ -5,7 +5,7 @@
 --
 -- Reads commands from stdin, a line each, and answers with a line: "batch" encodes all texts and
 -- answers seconds; "single" encodes the singles one by one and answers the median in milliseconds;
--- "sgemm" answers GFLOP/s of a product of 2048 x 3072 x 768.
+-- "sgemm" answers GFLOP/s of a product of 2048 x 3072 x 768 in the same precision=.
 local se = require 'sembed'
 
 local cfg = se.config { model = '', texts = '', singles = '', batch = 32 }
@@ -36,7 +36,7 @@ local answers = {
     table.sort(times)
     return times[math.floor((#times + 1) / 2)]
   end,
-  sgemm = function() return se.gemm_rate(2048, 3072, 768, 0.5) end,
+  sgemm = function() return se.gemm_rate(2048, 3072, 768, 0.5, cfg.precision) end,
 }
 
 io.stdout:setvbuf 'no'

@@ -1,5 +1,8 @@
-"""Encoding in sembed, sentence-transformers (PyTorch), ONNX Runtime and OpenVINO, all in f32, taking turns in one run:
-encode_peers.py PROGRAM MODEL TEXTS.jsonl.gz [THREADS=2] [ROUNDS=5]
+"""Encoding in sembed, sentence-transformers (PyTorch), ONNX Runtime and OpenVINO, taking turns in one run:
+encode_peers.py PROGRAM MODEL TEXTS.jsonl.gz [THREADS=2] [ROUNDS=5] [f32|bf16|int8]
+
+All in the same precision: bf16 next to PyTorch's and OpenVINO's, int8 next to ONNX Runtime's dynamic quantization; f32 next to
+all three.
 
 The same 256 texts for all, in batches of 32 (longest first, as sentence-transformers sorts them), and 30 texts of 16 tokens one by
 one. Each figure is a median over the rounds. Then, each in a process of its own: seconds from start to the first vector and peak
@@ -19,6 +22,7 @@ import time
 program, folder, data = sys.argv[1:4]
 numbers = [int(word) for word in sys.argv[4:6] if word.isdigit()]
 threads, rounds = (numbers + [2, 5][len(numbers):])
+precision = next((word for word in sys.argv[4:] if word in ('f32', 'bf16', 'int8')), 'f32')
 os.environ['OMP_NUM_THREADS'] = str(threads)
 here = os.path.dirname(os.path.abspath(__file__))
 
@@ -28,6 +32,8 @@ def start_sentence_transformers():
     from sentence_transformers import SentenceTransformer
     torch.set_num_threads(threads)
     model = SentenceTransformer(folder, device='cpu')
+    if precision == 'bf16':
+        model = model.bfloat16()
     return lambda rows: model.encode(rows, batch_size=32)
 
 
@@ -51,7 +57,7 @@ def start_openvino():
     from transformers import AutoTokenizer
     tokenizer, core = AutoTokenizer.from_pretrained(folder), openvino.Core()
     compiled = core.compile_model(core.read_model(os.environ['SEMBED_ONNX']), 'CPU',
-                                  {'INFERENCE_PRECISION_HINT': 'f32', 'INFERENCE_NUM_THREADS': threads})
+                                  {'INFERENCE_PRECISION_HINT': precision, 'INFERENCE_NUM_THREADS': threads})
     return lambda rows: compiled(list(numpy_batch(tokenizer, rows)))[0]
 
 
@@ -59,6 +65,10 @@ ENCODE_ONE = """local se = require 'sembed'
 local cfg = se.config { model = '' }
 se.model.open(cfg.model):encode { 'The first vector of all.' }"""
 PEERS = {'sentence-transformers': start_sentence_transformers, 'onnxruntime': start_onnxruntime, 'openvino': start_openvino}
+if precision != 'f32':
+    del PEERS['onnxruntime']
+if precision == 'int8':
+    PEERS = {'onnxruntime': start_onnxruntime}
 
 
 def export(path):
@@ -81,6 +91,9 @@ def export(path):
     axes = {0: 'texts', 1: 'tokens'}
     torch.onnx.export(Pooled(), (example['input_ids'], example['attention_mask']), path, input_names=['input_ids', 'attention_mask'],
                       output_names=['vectors'], dynamic_axes={'input_ids': axes, 'attention_mask': axes}, dynamo=False, opset_version=17)
+    if precision == 'int8':
+        from onnxruntime.quantization import quantize_dynamic
+        quantize_dynamic(path, path)
 
 
 class Sembed:
@@ -92,7 +105,7 @@ class Sembed:
                 out.writelines(json.dumps(row) + '\n' for row in rows)
         self.process = subprocess.Popen(
             [program, os.path.join(here, 'encode.lua'), f'model={folder}', f'texts={temp}/texts.jsonl', f'singles={temp}/singles.jsonl',
-             'batch=32', f'threads={threads}'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+             'batch=32', f'threads={threads}', f'precision={precision}'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.isa = self.process.stdout.readline().split()[1]
 
     def ask(self, what):
@@ -168,10 +181,10 @@ def texts_of(path, tokenizer):
 def main():
     with tempfile.TemporaryDirectory() as temp:
         os.environ['SEMBED_ONNX'] = os.path.join(temp, 'model.onnx')
-        subprocess.run([sys.executable, __file__, *sys.argv[1:4], '--export'], check=True, stdout=subprocess.DEVNULL)
-        starts = {'sembed': first_vector([program, '-e', ENCODE_ONE, f'model={folder}', f'threads={threads}'])}
+        subprocess.run([sys.executable, __file__, *sys.argv[1:4], precision, '--export'], check=True, stdout=subprocess.DEVNULL)
+        starts = {'sembed': first_vector([program, '-e', ENCODE_ONE, f'model={folder}', f'threads={threads}', f'precision={precision}'])}
         for name in PEERS:
-            starts[name] = first_vector([sys.executable, __file__, *sys.argv[1:4], str(threads), '1', '--one', name])
+            starts[name] = first_vector([sys.executable, __file__, *sys.argv[1:4], str(threads), '1', precision, '--one', name])
         from transformers import AutoTokenizer
         tokenizer = AutoTokenizer.from_pretrained(folder)
         texts, singles = texts_of(data, tokenizer)
@@ -198,9 +211,9 @@ def main():
     rows = {name: {'tokens_per_second': statistics.median(got[name]['batch']), 'one_text_ms': statistics.median(got[name]['single']),
                    'first_vector_s': starts[name][0], 'resident_mb': starts[name][1], 'installed_mb': sizes[name]} for name in got}
     versions = {p: importlib.metadata.version(p) for p in ('torch', 'sentence-transformers', 'onnxruntime', 'openvino')}
-    report = {'machine': platform.processor() or platform.machine(), 'isa': ours.isa, 'threads': threads, 'rounds': rounds,
+    report = {'machine': platform.processor() or platform.machine(), 'isa': ours.isa, 'precision': precision, 'threads': threads, 'rounds': rounds,
               'sgemm_gflops': statistics.median(sgemm), 'texts': len(texts), 'tokens': tokens, 'versions': versions, 'rows': rows}
-    print(f"{report['isa']}, {threads} threads, sgemm {report['sgemm_gflops']:.0f} GFLOP/s; {len(texts)} texts, {tokens} tokens; {rounds} rounds; "
+    print(f"{report['isa']}, {precision}, {threads} threads, products at {report['sgemm_gflops']:.0f} GFLOP/s; {len(texts)} texts, {tokens} tokens; {rounds} rounds; "
           + ', '.join(f'{k} {v}' for k, v in versions.items()) + '\n')
     print('| | tokens/s | sembed / it | one text, ms | it / sembed | first vector, s | resident, MB | installed, MB |')
     print('|---|---|---|---|---|---|---|---|')

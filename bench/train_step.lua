@@ -1,8 +1,8 @@
 -- Training steps of mpnet-base's size on the conversations in recipes/data, as a share of this
--- machine's own sgemm rate (2048 x 3072 x 768, all threads), measured before, between and after the
--- steps of the same run.
+-- machine's own rate of such products (2048 x 3072 x 768, all threads, the same precision),
+-- measured before, between and after the steps of the same run.
 --
---   sembed bench/train_step.lua [batch=64] [steps=4] [weights=DIR]
+--   sembed bench/train_step.lua [batch=64] [steps=4] [weights=DIR] [precision=bf16]
 --
 -- A training step costs 6 floating-point operations for each weight of the matrix products and
 -- token: 510 MFLOP for mpnet-base.
@@ -30,7 +30,7 @@ for i, name in ipairs(model.params.names) do
   if name:match '^encoder%.layer' and #dims == 2 then weights = weights + dims[1] * dims[2] end
 end
 
-local function sgemm() return se.gemm_rate(2048, 3072, 768, 1) end
+local function sgemm() return se.gemm_rate(2048, 3072, 768, 1, cfg.precision) end
 
 local rates, tokens, seconds, began = { sgemm() }, 0, 0, nil
 for step, batch in se.train.steps(talk, cfg, { model = model, adam = adam }) do
@@ -54,7 +54,7 @@ local mflop = 6 * weights / 1e6
 local rate = tokens / seconds
 print(('%d weights in matrix products, %.0f MFLOP a token, %d threads, %s'):format(weights, mflop,
   se.threads(), se.isa()))
-print(('sgemm 2048x3072x768: median %.1f GFLOP/s of %d (%.1f to %.1f)'):format(gflops, #rates,
-  rates[1], rates[#rates]))
-print(('training, batch %d: %.1f real tokens/s, %.2f s a step, %.2f of the sgemm rate'):format(
+print(('products 2048x3072x768 in %s: median %.1f GFLOP/s of %d (%.1f to %.1f)'):format(
+  cfg.precision, gflops, #rates, rates[1], rates[#rates]))
+print(('training, batch %d: %.1f real tokens/s, %.2f s a step, %.2f of that rate'):format(
   cfg.batch, rate, seconds / (cfg.steps - 1), rate * mflop / 1e3 / gflops))

@@ -154,7 +154,7 @@ function se.threads() return core.C.se_threads() end
 function se.isa() return core.text(core.C.se_isa_used()) end
 
 -- GFLOP/s of products (m x k) (k x n) with all threads, the best within `seconds`, in f32 or
--- another precision ('bf16').
+-- another precision ('bf16', 'int8': there with weights that are packed before).
 function se.gemm_rate(m, n, k, seconds, precision)
   local number = require('sembed.precision').number(precision or 'f32')
   return tonumber(core.C.se_gemm_rate(number, m, n, k, seconds or 1))
