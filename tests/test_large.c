@@ -267,11 +267,11 @@ static void test_products(void **state)
     int mark = sample_open();
     ((float *)data(two))[2 * AT + 1] = 3;
     ((float *)data(tall))[REAL_ROWS - 1] = 3;
-    expect_real(CALL2("matmul", x, two, SE_INT(0), SE_INT(0)), 2 * REAL_ROWS - 1, 6);
-    expect_real(CALL2("matmul", x, tall, SE_INT(1), SE_INT(0)), AT, 6);
+    expect_real(CALL2("matmul", x, two, SE_INT(0), SE_INT(0), SE_INT(0)), 2 * REAL_ROWS - 1, 6);
+    expect_real(CALL2("matmul", x, tall, SE_INT(1), SE_INT(0), SE_INT(0)), AT, 6);
     drop(mark);
     se_tensor *line = CALL1("reshape", x, LIST(1, -1)); /* an axis of 2^29 to sum over */
-    expect_real(CALL2("matmul", line, line, SE_INT(0), SE_INT(1)), 0, 4);
+    expect_real(CALL2("matmul", line, line, SE_INT(0), SE_INT(1), SE_INT(0)), 0, 4);
     drop(mark);
     expect_real(CALL2("outer", zeros(SE_F32, REAL_ROWS, 0), zeros(SE_F32, COLUMNS, 0), NONE),
                 REAL_LAST, 0);

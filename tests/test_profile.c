@@ -24,7 +24,8 @@ static double work_of(const char *name, int n_in, const se_type *in, const void 
 
 static double matmul(se_type a, se_type b, bool ta, bool tb, se_type out)
 {
-    return work_of("matmul", 2, (se_type[]){a, b}, NULL, (se_attr[]){SE_INT(ta), SE_INT(tb)}, out);
+    return work_of("matmul", 2, (se_type[]){a, b}, NULL,
+                   (se_attr[]){SE_INT(ta), SE_INT(tb), SE_INT(0)}, out);
 }
 
 static void test_products(void **state)
