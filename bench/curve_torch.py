@@ -15,19 +15,9 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from transformers import MPNetModel
 
+from train_step_torch import encode, padded
+
 SCALE = 20
-
-
-def padded(tokenizer, texts):
-    ids = [torch.tensor(e.ids) for e in tokenizer.encode_batch(texts)]
-    x = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=1)
-    return x, (x != 1).long()
-
-
-def encode(model, x, mask):
-    hidden = model(input_ids=x, attention_mask=mask).last_hidden_state
-    m = mask.unsqueeze(-1).float()
-    return F.normalize((hidden * m).sum(1) / m.sum(1), dim=1)
 
 
 def main():
@@ -43,7 +33,7 @@ def main():
     with open(curve, encoding='utf-8') as lines:
         for step, line in enumerate(lines, 1):
             record = json.loads(line)
-            a, b = padded(tokenizer, record['response']), padded(tokenizer, record['context'])
+            a, b = padded(record['response'], tokenizer), padded(record['context'], tokenizer)
             tokens += int(a[1].sum() + b[1].sum())
             scores = encode(model, *a) @ encode(model, *b).T * SCALE
             own = torch.arange(len(scores))

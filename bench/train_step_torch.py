@@ -30,7 +30,7 @@ def pairs(split):
             yield row['response'], row['context']
 
 
-def padded(texts):
+def padded(texts, tokenizer=tokenizer):
     ids = [torch.tensor(e.ids) for e in tokenizer.encode_batch(list(texts))]
     x = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=1)
     return x, (x != 1).long()

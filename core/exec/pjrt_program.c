@@ -196,6 +196,18 @@ static se_status check_text(const char *text, size_t length)
     return SE_OK;
 }
 
+/* What a plugin made, if its outputs are those of the schema; else nothing is left of it. */
+static se_status hand_out(se_pjrt_program *g, se_status s, se_pjrt_program **out)
+{
+    if (!s)
+        s = check_outputs(g);
+    if (s)
+        se_pjrt_program_free(g);
+    else
+        *out = g;
+    return s;
+}
+
 se_status se_pjrt_compile(se_pjrt *p, const char *text, size_t length, const se_pjrt_schema *schema,
                           se_pjrt_program **out)
 {
@@ -220,13 +232,7 @@ se_status se_pjrt_compile(se_pjrt *p, const char *text, size_t length, const se_
         g->raw = s ? NULL : args.program;
     }
     free(options);
-    if (!s)
-        s = check_outputs(g);
-    if (s)
-        se_pjrt_program_free(g);
-    else
-        *out = g;
-    return s;
+    return hand_out(g, s, out);
 }
 
 se_status se_pjrt_save(se_pjrt_program *g, char **bytes, size_t *size)
@@ -261,13 +267,7 @@ se_status se_pjrt_load(se_pjrt *p, const char *bytes, size_t size, const se_pjrt
     pj_load_args args = PJ_NEW(pj_load_args, .client = p->client, .bytes = bytes, .size = size);
     s = se_pjrt_call(p, PJ_PROGRAM_LOAD, &args, SE_ERR_FORMAT, "load a program");
     g->raw = s ? NULL : args.program;
-    if (!s)
-        s = check_outputs(g);
-    if (s)
-        se_pjrt_program_free(g);
-    else
-        *out = g;
-    return s;
+    return hand_out(g, s, out);
 }
 
 /* --- running --- */

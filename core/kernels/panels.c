@@ -56,13 +56,7 @@ static inline float word_across(const float *x, int64_t step, int n)
 #define PANELS_(level) se_panels_##level
 #define PANELS(level) PANELS_(level)
 const se_panels PANELS(SE_LEVEL) = {
-    .rows = ROWS,
-    .columns = COLUMNS,
-    .chunk = CHUNK,
-    .per_word = PER_WORD,
-    .scratch = SCRATCH,
-    .pack = pack,
-    .run = run,
+    PANELS_FRAME,
 };
 
 #else

@@ -60,13 +60,7 @@ TARGET static inline float word_across(const float *x, int64_t step, int n)
 #include "kernels/panels_frame.h"
 
 const se_panels se_panels_bf16 = {
-    .rows = ROWS,
-    .columns = COLUMNS,
-    .chunk = CHUNK,
-    .per_word = PER_WORD,
-    .scratch = SCRATCH,
-    .pack = pack,
-    .run = run,
+    PANELS_FRAME,
 };
 
 #else

@@ -164,4 +164,9 @@ static void run(const se_product *p, int64_t i0, int64_t i1, int64_t j0, int64_t
     }
 }
 
+/* The fields of se_panels that all kernels give alike. */
+#define PANELS_FRAME                                                                               \
+    .rows = ROWS, .columns = COLUMNS, .chunk = CHUNK, .per_word = PER_WORD, .scratch = SCRATCH,    \
+    .pack = pack, .run = run
+
 #endif

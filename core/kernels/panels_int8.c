@@ -177,14 +177,8 @@ static void pack_b(const se_product *p, int64_t p0, int64_t deep, int64_t j0, in
 #define PANELS_(level) se_panels_int8_##level
 #define PANELS(level) PANELS_(level)
 const se_panels PANELS(SE_LEVEL) = {
-    .rows = ROWS,
-    .columns = COLUMNS,
-    .chunk = CHUNK,
-    .per_word = PER_WORD,
+    PANELS_FRAME,
     .extra = 2,
-    .scratch = SCRATCH,
-    .pack = pack,
-    .run = run,
     .round_rows = round_rows,
 };
 

@@ -172,7 +172,7 @@ end
 -- The text of a name that stands for a whole list; nil for others.
 local function lists(name)
   local list = { ops = index.groups, recipes = index.recipes, pages = index.pages,
-    manual = index.pages, modules = function() return index.library()[1].parts end }
+    manual = index.pages, modules = function() return index.modules()[1].parts end }
   if not list[name] then return nil end
   local entries, lines = list[name](), {}
   if name ~= 'ops' then return listing(entries) end
@@ -194,7 +194,7 @@ function help.topics()
   end
   list('Pages', index.pages())
   list('Recipes, run by sembed NAME', index.recipes())
-  list('Modules', index.library())
+  list('Modules', index.modules())
   lines[#lines + 1] = '\nOps\n' .. lists 'ops'
   return table.concat(lines, '\n')
 end

@@ -199,15 +199,15 @@ end
 
 -- --- all of it ---
 
-local library -- found once: modules do not change
+local modules -- found once: they do not change
 
 -- Modules in the order of their paths: `se` first; then the methods of tensors and of models.
-function index.library()
-  if library then return library end
-  library = {}
-  walk(library, 'se', require 'sembed', {})
-  for _, entry in ipairs { tensor_methods(), model_methods() } do library[#library + 1] = entry end
-  return library
+function index.modules()
+  if modules then return modules end
+  modules = {}
+  walk(modules, 'se', require 'sembed', {})
+  for _, entry in ipairs { tensor_methods(), model_methods() } do modules[#modules + 1] = entry end
+  return modules
 end
 
 function index.recipes()
@@ -236,7 +236,7 @@ function index.all()
       end
     end
   end
-  for _, entries in ipairs { index.library(), index.groups(), index.recipes(), index.pages() } do
+  for _, entries in ipairs { index.modules(), index.groups(), index.recipes(), index.pages() } do
     take(entries)
   end
   return list

@@ -139,7 +139,7 @@ end
 
 local function library_page()
   local parts = { heading(1, 'Modules') }
-  for _, module in ipairs(index.library()) do parts[#parts + 1] = module_text(module) end
+  for _, module in ipairs(index.modules()) do parts[#parts + 1] = module_text(module) end
   return table.concat(parts, '\n')
 end
 
@@ -189,7 +189,7 @@ local function index_page(pages)
     end
   end
   list('Ops', 'ops.md', index.groups(), 'Group')
-  list('Modules', 'library.md', index.library(), 'Module')
+  list('Modules', 'library.md', index.modules(), 'Module')
   list('Recipes', 'recipes.md', index.recipes(), 'Recipe')
   parts[#parts + 1] = ''
   return table.concat(parts, '\n')
